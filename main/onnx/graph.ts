@@ -1,0 +1,345 @@
+import { ProtoWriter } from './protobuf.ts';
+
+/** Element types of ONNX tensors that Twinspect writes. */
+export type OnnxDtype = 'float32' | 'int64' | 'int32' | 'bool' | 'uint8' | 'float16';
+
+/** A dimension: a fixed size, or the name of a dynamic one such as `'batch'`. */
+export type OnnxDim = number | string;
+
+/** Constant data. Plain number lists are converted; `float16` takes the raw bits as `Uint16Array`. */
+export type OnnxData =
+  Float32Array | Int32Array | Uint8Array | Uint16Array | BigInt64Array | readonly number[] | readonly bigint[];
+
+/** A node attribute. ONNX tells ints from floats, so each kind is named: `{ int: 1 }`, `{ float: 1e-6 }`. */
+export type OnnxAttribute =
+  | { int: number | bigint }
+  | { ints: readonly (number | bigint)[] }
+  | { float: number }
+  | { floats: readonly number[] }
+  | { string: string }
+  | { strings: readonly string[] }
+  | { tensor: OnnxTensor }
+  | { graph: OnnxGraph };
+
+/** A constant tensor, row-major. */
+export interface OnnxTensor {
+  dtype: OnnxDtype;
+  shape: readonly number[];
+  data: OnnxData;
+}
+
+/** ONNX operator set written into every model. */
+export const onnxOpset = 20;
+/** ONNX file format version that belongs to opset 20. */
+export const onnxIrVersion = 9;
+
+/** `TensorProto.DataType` numbers. */
+export const onnxDtypeCode: Readonly<Record<OnnxDtype, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
+
+interface GraphNode {
+  op: string;
+  inputs: readonly string[];
+  outputs: readonly string[];
+  attributes: Readonly<Record<string, OnnxAttribute>>;
+}
+
+interface ValueInfo {
+  name: string;
+  dtype: OnnxDtype;
+  shape: readonly OnnxDim[];
+}
+
+/** Constants up to this size are merged when they are equal. */
+const dedupeLimitBytes = 4096;
+
+/**
+ * Builds one ONNX graph (opset 20) node by node. Values are plain strings, as in ONNX itself.
+ *
+ * @example
+ * const graph = new OnnxGraph('double');
+ * const x = graph.input('x', 'float32', ['batch', 3]);
+ * const [y] = graph.node('Add', [x, x]);
+ * graph.output('y', y, 'float32', ['batch', 3]);
+ * const bytes = graph.toBytes();
+ */
+export class OnnxGraph {
+  readonly name: string;
+  readonly #parent: OnnxGraph | undefined;
+  readonly #counter: { next: number };
+  readonly #names: Set<string>;
+  readonly #nodes: GraphNode[] = [];
+  readonly #inputs: ValueInfo[] = [];
+  readonly #outputs: (ValueInfo & { value: string })[] = [];
+  readonly #initializers = new Map<string, { dtype: OnnxDtype; shape: readonly number[]; bytes: Uint8Array }>();
+  readonly #constants = new Map<string, string>();
+
+  constructor(name = 'main', parent?: OnnxGraph) {
+    this.name = name;
+    this.#parent = parent;
+    this.#counter = parent === undefined ? { next: 0 } : parent.#counter;
+    this.#names = parent === undefined ? new Set() : parent.#names;
+  }
+
+  /** Starts the body of a control-flow node. It may use this graph's values; names stay unique across both. */
+  subgraph(name: string): OnnxGraph {
+    return new OnnxGraph(name, this);
+  }
+
+  /** A value name that nothing else uses. */
+  freshName(prefix = 'v'): string {
+    let name;
+    do name = `${prefix}${this.#counter.next++}`;
+    while (this.#names.has(name));
+    this.#names.add(name);
+    return name;
+  }
+
+  /** Declares a graph input and returns its value. */
+  input(name: string, dtype: OnnxDtype, shape: readonly OnnxDim[]): string {
+    this.#claim(name);
+    this.#inputs.push({ name, dtype, shape: [...shape] });
+    return name;
+  }
+
+  /**
+   * Adds a constant. Without a name, equal small constants share one value. Data of matching type is kept by
+   * reference until `toBytes`.
+   *
+   * @throws Error if the number of elements does not fit the shape
+   */
+  initializer(name: string | undefined, dtype: OnnxDtype, shape: readonly number[], data: OnnxData): string {
+    const bytes = tensorBytes(dtype, data);
+    const count = shape.reduce((product, size) => product * size, 1);
+    if (data.length !== count) {
+      throw new Error(`initializer ${name ?? ''}: ${data.length} elements do not fill [${shape.join(', ')}]`);
+    }
+    let key: string | undefined;
+    if (name === undefined && bytes.length <= dedupeLimitBytes) {
+      key = `${dtype}|${shape.join(',')}|${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')}`;
+      const known = this.#findConstant(key);
+      if (known !== undefined) return known;
+    }
+    if (name !== undefined) this.#claim(name);
+    const value = name ?? this.freshName('c');
+    this.#initializers.set(value, { dtype, shape: [...shape], bytes });
+    if (key !== undefined) this.#constants.set(key, value);
+    return value;
+  }
+
+  /** An int64 list constant `[n]`: shapes, axes, pads. */
+  ints(values: readonly number[]): string {
+    return this.initializer(undefined, 'int64', [values.length], values);
+  }
+
+  /** A float32 scalar constant. */
+  scalar(value: number): string {
+    return this.initializer(undefined, 'float32', [], [value]);
+  }
+
+  /**
+   * Adds a node and returns its outputs. An empty string stands for an input that is left out.
+   *
+   * @param outputs number of outputs, or their names
+   */
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    outputs: number | readonly string[] = 1,
+  ): [string, ...string[]] {
+    const names = typeof outputs === 'number' ? Array.from({ length: outputs }, () => this.freshName()) : [...outputs];
+    if (typeof outputs !== 'number') for (const name of outputs) if (name !== '') this.#claim(name);
+    this.#nodes.push({ op, inputs: [...inputs], outputs: names, attributes });
+    const [first, ...rest] = names;
+    if (first === undefined) throw new Error(`node ${op} without outputs`);
+    return [first, ...rest];
+  }
+
+  /**
+   * Binds a value to a graph output. The value is renamed to the output's name where it is made; an `Identity` is
+   * added only where renaming cannot work (an input, a constant, or a value bound to two outputs).
+   */
+  output(name: string, value: string, dtype: OnnxDtype, shape: readonly OnnxDim[]): void {
+    if (this.#outputs.some((output) => output.name === name)) throw new Error(`output ${name} is there twice`);
+    this.#outputs.push({ name, value, dtype, shape: [...shape] });
+  }
+
+  /** Number of nodes recorded so far, dead ones included. */
+  get nodeCount(): number {
+    return this.#nodes.length;
+  }
+
+  /** The whole model as bytes. Nodes and constants that no output needs are left out. */
+  toBytes(): Uint8Array {
+    const model = new ProtoWriter();
+    model.int(1, onnxIrVersion);
+    model.string(2, 'twinspect');
+    model.message(7, this.#write());
+    const opset = new ProtoWriter();
+    opset.string(1, '');
+    opset.int(2, onnxOpset);
+    model.message(8, opset);
+    return model.finish();
+  }
+
+  #claim(name: string): void {
+    if (this.#names.has(name)) throw new Error(`value name ${name} is taken`);
+    this.#names.add(name);
+  }
+
+  #findConstant(key: string): string | undefined {
+    const known = this.#constants.get(key);
+    return known ?? (this.#parent === undefined ? undefined : this.#parent.#findConstant(key));
+  }
+
+  /** Live nodes in order, and every value they or the outputs use. */
+  #live(): { nodes: GraphNode[]; used: Set<string> } {
+    const used = new Set(this.#outputs.map((output) => output.value));
+    const nodes: GraphNode[] = [];
+    for (let i = this.#nodes.length - 1; i >= 0; i--) {
+      const node = this.#nodes[i]!;
+      if (!node.outputs.some((output) => used.has(output))) continue;
+      nodes.push(node);
+      for (const input of node.inputs) used.add(input);
+      for (const attribute of Object.values(node.attributes)) {
+        if ('graph' in attribute) for (const value of attribute.graph.#live().used) used.add(value);
+      }
+    }
+    return { nodes: nodes.reverse(), used };
+  }
+
+  #write(outerNames: ReadonlyMap<string, string> = new Map()): ProtoWriter {
+    const { nodes, used } = this.#live();
+    const made = new Set(nodes.flatMap((node) => node.outputs));
+    const renamed = new Map(outerNames);
+    const identities: GraphNode[] = [];
+    for (const { name, value } of this.#outputs) {
+      if (value === name) continue;
+      const nameIsFree = !used.has(name) && !made.has(name);
+      if (!nameIsFree) throw new Error(`output name ${name} is also the name of another value`);
+      if (made.has(value) && !renamed.has(value) && !this.#outputs.some((output) => output.name === value)) {
+        renamed.set(value, name);
+      } else {
+        identities.push({ op: 'Identity', inputs: [value], outputs: [name], attributes: {} });
+      }
+    }
+    const writer = new ProtoWriter();
+    for (const node of [...nodes, ...identities]) writer.message(1, writeNode(node, renamed));
+    writer.string(2, this.name);
+    for (const [name, tensor] of this.#initializers) {
+      if (used.has(name)) writer.message(5, writeTensor(name, tensor.dtype, tensor.shape, tensor.bytes));
+    }
+    for (const info of this.#inputs) writer.message(11, writeValueInfo(info));
+    for (const info of this.#outputs) writer.message(12, writeValueInfo(info));
+    return writer;
+  }
+
+  /** Writes this graph as the body of a node of another graph. */
+  static writeBody(graph: OnnxGraph, outerNames: ReadonlyMap<string, string>): ProtoWriter {
+    return graph.#write(outerNames);
+  }
+}
+
+function writeNode(node: GraphNode, renamed: ReadonlyMap<string, string>): ProtoWriter {
+  const writer = new ProtoWriter();
+  for (const input of node.inputs) writer.string(1, renamed.get(input) ?? input);
+  for (const output of node.outputs) writer.string(2, renamed.get(output) ?? output);
+  writer.string(4, node.op);
+  for (const [name, attribute] of Object.entries(node.attributes)) {
+    writer.message(5, writeAttribute(name, attribute, renamed));
+  }
+  return writer;
+}
+
+function writeAttribute(name: string, attribute: OnnxAttribute, renamed: ReadonlyMap<string, string>): ProtoWriter {
+  const writer = new ProtoWriter();
+  writer.string(1, name);
+  let type: number;
+  if ('float' in attribute) {
+    writer.float(2, attribute.float);
+    type = 1;
+  } else if ('int' in attribute) {
+    writer.int(3, attribute.int);
+    type = 2;
+  } else if ('string' in attribute) {
+    writer.string(4, attribute.string);
+    type = 3;
+  } else if ('tensor' in attribute) {
+    const { dtype, shape, data } = attribute.tensor;
+    writer.message(5, writeTensor('', dtype, shape, tensorBytes(dtype, data)));
+    type = 4;
+  } else if ('graph' in attribute) {
+    writer.message(6, OnnxGraph.writeBody(attribute.graph, renamed));
+    type = 5;
+  } else if ('floats' in attribute) {
+    writer.packedFloats(7, attribute.floats);
+    type = 6;
+  } else if ('ints' in attribute) {
+    writer.packedInts(8, attribute.ints);
+    type = 7;
+  } else {
+    for (const value of attribute.strings) writer.string(9, value);
+    type = 8;
+  }
+  writer.int(20, type);
+  return writer;
+}
+
+function writeTensor(name: string, dtype: OnnxDtype, shape: readonly number[], bytes: Uint8Array): ProtoWriter {
+  const writer = new ProtoWriter();
+  if (shape.length > 0) writer.packedInts(1, shape);
+  writer.int(2, onnxDtypeCode[dtype]);
+  if (name !== '') writer.string(8, name);
+  writer.bytes(9, bytes);
+  return writer;
+}
+
+function writeValueInfo(info: ValueInfo): ProtoWriter {
+  const shape = new ProtoWriter();
+  for (const size of info.shape) {
+    const dim = new ProtoWriter();
+    if (typeof size === 'number') dim.int(1, size);
+    else dim.string(2, size);
+    shape.message(1, dim);
+  }
+  const tensorType = new ProtoWriter();
+  tensorType.int(1, onnxDtypeCode[info.dtype]);
+  tensorType.message(2, shape);
+  const type = new ProtoWriter();
+  type.message(1, tensorType);
+  const writer = new ProtoWriter();
+  writer.string(1, info.name);
+  writer.message(2, type);
+  return writer;
+}
+
+/** Little-endian bytes of constant data, by reference where the array already has the right element type. */
+function tensorBytes(dtype: OnnxDtype, data: OnnxData): Uint8Array {
+  const view = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  const numbers = (): number[] => Array.from(data, Number);
+  switch (dtype) {
+    case 'float32':
+      return view(data instanceof Float32Array ? data : Float32Array.from(numbers()));
+    case 'int32':
+      return view(data instanceof Int32Array ? data : Int32Array.from(numbers()));
+    case 'int64':
+      return view(
+        data instanceof BigInt64Array
+          ? data
+          : BigInt64Array.from(Array.from<number | bigint, bigint>(data, (value) => BigInt(value))),
+      );
+    case 'bool':
+    case 'uint8':
+      return data instanceof Uint8Array ? data : Uint8Array.from(numbers());
+    case 'float16':
+      if (data instanceof Uint16Array) return view(data);
+      throw new Error('float16 data are given as raw bits in a Uint16Array');
+  }
+}
