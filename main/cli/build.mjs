@@ -1,0 +1,39 @@
+// Bundles the command line and every worker entry into dist/, as ES modules for Node.
+import { build as esbuild } from 'esbuild';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/**
+ * Builds beside dist/ and swaps it in whole, so that a build that fails leaves the old one.
+ * @param {string} root project root
+ */
+export async function build(root) {
+  const entries = { cli: join(root, 'main', 'cli', 'index.ts') };
+  for (const file of readdirSync(join(root, 'main'), { recursive: true })) {
+    if (file.endsWith('.entry.ts')) entries[basename(file, '.entry.ts')] = join(root, 'main', file);
+  }
+  const fresh = join(root, `.twinspect/dist-${process.pid}`);
+  const result = await esbuild({
+    entryPoints: entries,
+    outdir: fresh,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    // tfjs-core registers its gradients only in the ES module build.
+    mainFields: ['module', 'main'],
+    external: ['onnxruntime-node', '@napi-rs/canvas', '@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
+    // Bundled CommonJS modules ask for Node's built-ins with require().
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    sourcemap: 'linked',
+    legalComments: 'none',
+    logLevel: 'silent',
+  }).catch((error) => {
+    rmSync(fresh, { recursive: true, force: true });
+    throw error;
+  });
+  for (const warning of result.warnings) process.stderr.write(`${warning.text}\n`);
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  renameSync(fresh, join(root, 'dist'));
+}

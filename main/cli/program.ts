@@ -1,0 +1,25 @@
+import { Command } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { addBackboneCommand } from './commands/backbone.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import type { CommandContext } from './context.ts';
+import { exitCodeHelp } from './exit-codes.ts';
+
+/** All commands; nothing heavy is loaded before one of them runs. */
+export function buildProgram(context: CommandContext): Command {
+  const program = new Command('twinspect')
+    .description('Learns from pictures of good parts, finds the bad ones. Everything runs on this machine, offline.')
+    .version(packageJson.version, '--version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(--help shows what there is)')
+    .exitOverride()
+    .configureOutput({ writeOut: context.terminal.out, writeErr: context.terminal.err })
+    .addHelpText(
+      'after',
+      `\nExamples:\n  $ twinspect demo\n  $ twinspect train --data pictures/cookies --out cookies.twin\n  $ twinspect inspect --model cookies.twin new-pictures --out results\n${exitCodeHelp}`,
+    );
+  addBackboneCommand(program, context);
+  addDoctorCommand(program, context);
+  return program;
+}

@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from 'node:os';
+import type { EngineName } from '../detector/detector.ts';
+
+/** One thing that will be slow or won't work, with the way out. */
+export interface DoctorFinding {
+  level: 'ok' | 'slow' | 'problem';
+  what: string;
+  remedy?: string;
+}
+
+/** What this machine has. */
+export interface DoctorReport {
+  system: { platform: string; release: string; arch: string; nodeVersion: string };
+  cpu: { model: string; cores: number; features: string[] };
+  memory: { totalBytes: number; freeBytes: number };
+  disk: { path: string; freeBytes: number };
+  runtime: { onnxruntimeVersion: string | undefined; providers: EngineName[] };
+  findings: DoctorFinding[];
+}
+
+/** What the runtime tells about itself, see main/runtime/providers.ts. */
+export interface RuntimeFacts {
+  onnxruntimeVersion: string | undefined;
+  providers: EngineName[];
+  /** Why providers are not there, a sentence each. */
+  absences: string[];
+}
+
+/** Vector instruction sets that decide how fast matrix products run. */
+const telling = [
+  'sse4_2',
+  'avx',
+  'avx2',
+  'fma',
+  'avx512f',
+  'avx512_vnni',
+  'avx_vnni',
+  'amx_tile',
+  'asimd',
+  'i8mm',
+  'sve',
+];
+
+const GiB = 2 ** 30;
+
+/**
+ * Looks at this machine and says what will be slow and why.
+ * @param workFolder folder whose disk will hold models and results
+ */
+export async function examineMachine(workFolder: string, runtime: RuntimeFacts): Promise<DoctorReport> {
+  const processors = cpus();
+  const disk = await statfs(workFolder);
+  const facts = {
+    system: { platform: platform(), release: release(), arch: arch(), nodeVersion: process.versions.node },
+    cpu: { model: processors[0]?.model.trim() ?? 'unknown', cores: availableParallelism(), features: cpuFeatures() },
+    memory: { totalBytes: memoryLimit(), freeBytes: Math.min(freemem(), memoryLimit()) },
+    disk: { path: workFolder, freeBytes: disk.bavail * disk.bsize },
+    runtime: { onnxruntimeVersion: runtime.onnxruntimeVersion, providers: runtime.providers },
+  };
+  return { ...facts, findings: judge(facts, runtime.absences) };
+}
+
+/** A pure function of the facts: what will be slow or fail, worst first. */
+export function judge(facts: Omit<DoctorReport, 'findings'>, absences: readonly string[]): DoctorFinding[] {
+  const findings: DoctorFinding[] = [];
+  const add = (level: DoctorFinding['level'], what: string, remedy?: string): void => {
+    findings.push(remedy === undefined ? { level, what } : { level, what, remedy });
+  };
+  const { cpu, memory, disk, runtime, system } = facts;
+  if (runtime.onnxruntimeVersion === undefined) {
+    add(
+      'problem',
+      'ONNX Runtime could not be loaded: nothing can be trained or inspected.',
+      'Run npm ci again, on a supported platform (Windows, macOS, Linux with glibc).',
+    );
+  }
+  if (memory.totalBytes < 4 * GiB) {
+    add(
+      'problem',
+      `${gib(memory.totalBytes)} of memory: training needs about 3 GB for 16 classes.`,
+      'Train on a machine with 8 GB or more; inspecting works here.',
+    );
+  }
+  if (disk.freeBytes < 2 * GiB) {
+    add(
+      'problem',
+      `${gib(disk.freeBytes)} free on the disk of ${disk.path}: the feature cache alone may take 1 GB.`,
+      'Free some space.',
+    );
+  }
+  const fast = runtime.providers.filter((name) => name !== 'cpu' && name !== 'auto');
+  if (fast.length === 0 && absences.length > 0)
+    add(
+      'slow',
+      `No GPU engine: ${absences.join(' ')}`,
+      'The embedded preset needs none: minutes to train, tens of milliseconds a picture.',
+    );
+  const x86 = system.arch === 'x64';
+  const known = cpu.features.length > 0;
+  if (x86 && known && !cpu.features.includes('avx2')) {
+    add(
+      'slow',
+      'The processor has no AVX2: training and inspecting take two to four times as long.',
+      'Use a processor from 2014 or later.',
+    );
+  } else if (x86 && known && !cpu.features.includes('avx512f')) {
+    add('slow', 'The processor has no AVX-512: matrix products run at about half the speed of one that has it.');
+  }
+  if (cpu.cores < 2)
+    add(
+      'slow',
+      'One core: reading pictures and scoring them can not overlap.',
+      'Give the machine (or container) two cores or more.',
+    );
+  if (findings.every((finding) => finding.level !== 'problem')) {
+    findings.push({
+      level: 'ok',
+      what: `Ready: ${String(cpu.cores)} cores, ${gib(memory.totalBytes)} of memory, engines ${runtime.providers.join(', ')}.`,
+    });
+  }
+  const order = { problem: 0, slow: 1, ok: 2 };
+  return findings.sort((a, b) => order[a.level] - order[b.level]);
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / GiB).toFixed(1)} GB`;
+}
+
+/** The telling features only; empty where the system doesn't say (macOS, Windows). */
+function cpuFeatures(): string[] {
+  try {
+    const text = readFileSync('/proc/cpuinfo', 'utf8');
+    const flags = new Set(/^(?:flags|Features)\s*:\s*(.*)$/m.exec(text)?.[1]?.split(' ') ?? []);
+    return telling.filter((name) => flags.has(name));
+  } catch {
+    return [];
+  }
+}
+
+/** A container's limit counts, not the machine's memory. */
+function memoryLimit(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : totalmem();
+}

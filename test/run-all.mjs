@@ -1,0 +1,46 @@
+// `npm test`: everything that must hold, one step after another, with a summary at the end.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ensureBuild, ensureDependencies, projectRoot, requireNodeVersion } from '../main/cli/setup.mjs';
+
+requireNodeVersion();
+const results = [];
+
+/** Runs one step, keeps its time, goes on when it fails: one run shows all that is wrong. */
+async function step(name, work) {
+  console.log(`\n== ${name}`);
+  const start = Date.now();
+  let ok = false;
+  try {
+    ok = (await work()) !== false;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+  }
+  results.push({ name, ok, seconds: (Date.now() - start) / 1000 });
+  return ok;
+}
+
+/** @param {string} script path of a tool's script in node_modules @param {string[]} args */
+const tool = (script, ...args) =>
+  spawnSync(process.execPath, [join(projectRoot, 'node_modules', script), ...args], {
+    cwd: projectRoot,
+    stdio: 'inherit',
+  }).status === 0;
+
+const ready =
+  (await step('dependencies: the locked ones are installed', () => ensureDependencies())) &&
+  (await step('build: dist/ from the sources', () => ensureBuild()));
+if (ready) {
+  await step('types: tsc, strictest settings', () => tool('typescript/bin/tsc'));
+  await step('lint and import walls: eslint', () => tool('eslint/bin/eslint.js', '.', '--max-warnings', '0'));
+  await step('format: prettier', () => tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'));
+  await step('tests: unit, golden, process', () => tool('vitest/vitest.mjs', 'run', ...process.argv.slice(2)));
+}
+
+console.log('\n== summary');
+for (const { name, ok, seconds } of results) {
+  console.log(`${ok ? 'ok    ' : 'FAILED'}  ${seconds.toFixed(1).padStart(6)} s  ${name}`);
+}
+const failed = results.filter((result) => !result.ok).length;
+console.log(failed === 0 ? 'All passed.' : `${failed} of ${results.length} steps failed.`);
+process.exitCode = failed === 0 ? 0 : 1;
