@@ -1,0 +1,177 @@
+/**
+ * The whole embedded detector from teacher features to scores, as one pure tensor function: it is traced into the
+ * fused inference graph, and nothing else computes a score (embedded-recipe sections 3 to 9).
+ */
+import {
+  enlargeMap,
+  findClass,
+  gaussianDistances,
+  mapMaximum,
+  memoryMap,
+  nearestEntries,
+  ofClass,
+  smooth3,
+  standardise,
+  tokenDeviation,
+  type BankStatistics,
+  type ClassFinder,
+  type GaussianBundle,
+  type SearchBank,
+} from './normal-memory.ts';
+import { tf, type Tensor } from './tf.ts';
+
+/** Constants of the fusion (embedded-recipe section 8). */
+export const fusionDefaults = {
+  /** An expert counts from this many standard deviations above its normal mean. */
+  softplusOffset: 1,
+  /** Weight of the decoder student beside the memory. */
+  decoderWeight: 0.25,
+} as const;
+
+/** Mean and `1 / sd` of one expert's raw score on normal pictures, per class: both `[C]`. */
+export interface ScoreScale {
+  mean: Tensor;
+  scale: Tensor;
+}
+
+/** Everything the memory expert needs. */
+export interface MemoryTensors {
+  deep: SearchBank;
+  fine: SearchBank;
+  deepStatistics: BankStatistics;
+  fineStatistics: BankStatistics;
+  local: ScoreScale;
+  global: GaussianBundle;
+  globalScale: ScoreScale;
+  classFinder: ClassFinder;
+  /** `[p, q]` projects a whitened class vector to a descriptor; `[M, q]` descriptors of normal pictures; `[M]` their class. */
+  descriptorProjection: Tensor;
+  descriptors: Tensor;
+  descriptorClass: Tensor;
+}
+
+/** What the students say of a batch. */
+export interface StudentScores {
+  /** `[B]` decoder student's raw score. */
+  decoder: Tensor;
+  /** `[B, p]` encoder student's residual. */
+  residual: Tensor;
+}
+
+/** The two students with their calibration. */
+export interface StudentTensors {
+  run(tokens: Tensor, encoderTokens: Tensor, vector: Tensor): StudentScores;
+  decoderScale: ScoreScale;
+  residual: GaussianBundle;
+  residualScale: ScoreScale;
+}
+
+/** Where the parts lie in the feature vector `[stage means | head mean | global vector]`. */
+export interface VectorLayout {
+  stageMeans: number;
+  head: number;
+  /** Length of the class vector, the tail of the stage means. */
+  classDims: number;
+  globalDims: number;
+}
+
+/** Features of `B` pictures, shapes as in the teacher pass. */
+export interface FeatureTensors {
+  deep: Tensor;
+  fine: Tensor;
+  tokens: Tensor;
+  encoderTokens: Tensor;
+  vector: Tensor;
+}
+
+/** `[B]` each but where said. Scores are unbounded, higher is less normal. */
+export interface DetectorOutputs {
+  predScore: Tensor;
+  /** Decoder student, in standard deviations of the class's normal pictures; NaN without students. */
+  localScore: Tensor;
+  /** Encoder student, likewise. */
+  semanticScore: Tensor;
+  /** The memory's own fused score, what instant mode decides by. */
+  memoryScore: Tensor;
+  /** Both students fused without the memory; NaN without students. */
+  studentScore: Tensor;
+  /** `[B, size, size]` */
+  anomalyMap: Tensor;
+  /** int32 */
+  classIndex: Tensor;
+  /** Squared distance to the nearest class: the `unknownClass` signal. */
+  classDistance: Tensor;
+  /** int32 row of the most similar normal picture. */
+  nearestNormal: Tensor;
+}
+
+/** `softplus(z - 1)`: nearly nothing for a normal picture, linear for a strange one. */
+export function surprise(z: Tensor): Tensor {
+  return tf.softplus(tf.sub(z, fusionDefaults.softplusOffset));
+}
+
+/** `0.5 ln D` of a squared distance. */
+export function halfLog(squaredDistance: Tensor): Tensor {
+  return tf.mul(tf.log(tf.maximum(squaredDistance, 1e-12)), 0.5);
+}
+
+/**
+ * @param size side of the anomaly map, pixels
+ */
+export function detect(
+  features: FeatureTensors,
+  memory: MemoryTensors,
+  students: StudentTensors | undefined,
+  layout: VectorLayout,
+  size: number,
+): DetectorOutputs {
+  const classVector = tf.slice(features.vector, [0, layout.stageMeans - layout.classDims], [-1, layout.classDims]);
+  const globalVector = tf.slice(features.vector, [0, layout.stageMeans + layout.head], [-1, layout.globalDims]);
+  const { distances, nearest: classIndex, whitened } = findClass(classVector, memory.classFinder);
+
+  const flat = (tokens: Tensor): Tensor => tf.reshape(tokens, [-1, tokens.shape[2]!]);
+  const deep = tokenDeviation(nearestEntries(flat(features.deep), memory.deep), classIndex, memory.deepStatistics);
+  const fine = tokenDeviation(nearestEntries(flat(features.fine), memory.fine), classIndex, memory.fineStatistics);
+  const map = smooth3(memoryMap(deep, fine));
+  const zLocal = standardise(mapMaximum(map), classIndex, memory.local.mean, memory.local.scale);
+  const globalRaw = halfLog(ofClass(gaussianDistances(globalVector, memory.global), classIndex));
+  const zGlobal = standardise(globalRaw, classIndex, memory.globalScale.mean, memory.globalScale.scale);
+  const memoryScore = tf.add(surprise(zLocal), surprise(zGlobal));
+
+  let predScore = memoryScore;
+  // A product keeps the batch dimension dynamic in the traced graph, where a filled constant would not.
+  let localScore: Tensor = tf.mul(memoryScore, NaN);
+  let semanticScore = localScore;
+  let studentScore = localScore;
+  if (students !== undefined) {
+    const scores = students.run(features.tokens, features.encoderTokens, features.vector);
+    const residualRaw = halfLog(ofClass(gaussianDistances(scores.residual, students.residual), classIndex));
+    localScore = standardise(scores.decoder, classIndex, students.decoderScale.mean, students.decoderScale.scale);
+    semanticScore = standardise(residualRaw, classIndex, students.residualScale.mean, students.residualScale.scale);
+    studentScore = tf.add(surprise(localScore), surprise(semanticScore));
+    predScore = tf.add(
+      tf.add(surprise(zLocal), surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5))),
+      tf.mul(surprise(localScore), fusionDefaults.decoderWeight),
+    );
+  }
+  return {
+    predScore,
+    localScore,
+    semanticScore,
+    memoryScore,
+    studentScore,
+    anomalyMap: enlargeMap(map, size),
+    classIndex,
+    classDistance: tf.min(distances, 1),
+    nearestNormal: nearestNormal(whitened, classIndex, memory),
+  };
+}
+
+/** The normal picture of the same class whose descriptor is nearest. `[B, p]`, `[B]` to `[B]` int32. */
+function nearestNormal(whitened: Tensor, classIndex: Tensor, memory: MemoryTensors): Tensor {
+  const own = tf.matMul(whitened as tf.Tensor2D, memory.descriptorProjection as tf.Tensor2D);
+  const products = tf.matMul(own, memory.descriptors as tf.Tensor2D, false, true);
+  const cost = tf.sub(tf.sum(tf.square(memory.descriptors), 1), tf.mul(products, 2));
+  const other = tf.notEqual(tf.expandDims(classIndex, 1), tf.expandDims(memory.descriptorClass, 0));
+  return tf.argMin(tf.add(cost, tf.mul(tf.cast(other, 'float32'), 1e30)), 1);
+}
