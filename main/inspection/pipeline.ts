@@ -1,0 +1,192 @@
+import { decide, type DetectionResult, type Verdict } from '../../shared/detection.ts';
+import { UserError } from '../../shared/errors.ts';
+import type { Detector } from '../detector/detector.ts';
+import type { Picture, PreparedPicture } from '../pictures/picture.ts';
+import { readAhead } from './read-ahead.ts';
+import { emptyCounters, recordId, scoreOrNull, type Counters, type InspectionRecord } from './record.ts';
+
+/** A part as a source presents it. */
+export interface PresentedPart {
+  /** Path as the person knows it; goes into the record. */
+  file: string;
+  /** Where the picture is read from. */
+  path: string;
+  /** sha256 of the file's content, where the source knows it. */
+  contentHash?: string;
+}
+
+/** A part's picture and map, in memory only while its sinks are told. */
+export interface Evidence {
+  picture: Picture;
+  result: DetectionResult;
+}
+
+/** Hears of every record, in order, after it's durable. May hear of the same record id again after a crash. */
+export interface VerdictSink<Part extends PresentedPart = PresentedPart> {
+  /** @param evidence absent when there is no decision, or when a record is told again after a restart */
+  accept(record: InspectionRecord, part: Part, evidence: Evidence | undefined): Promise<void>;
+}
+
+export interface DecodedFile {
+  picture: Picture;
+  /** sha256 of the bytes that were decoded. */
+  contentHash: string;
+}
+
+/** What the flow is put together from. */
+export interface InspectionParts<Part extends PresentedPart = PresentedPart> {
+  detector: Pick<Detector, 'inspect' | 'inputSize' | 'modelHash' | 'normalPicture' | 'thresholdsFor'>;
+  /** @throws any error when there is no picture to be had; its message becomes the reason */
+  decode(part: Part): Promise<DecodedFile>;
+  prepare(picture: Picture, size: number): PreparedPicture;
+  /** Makes the record durable; nobody hears of it before that. Absent: records are not kept. */
+  keep?: (record: InspectionRecord, part: Part) => Promise<void>;
+  sinks: readonly VerdictSink<Part>[];
+  /** Pictures decoded ahead of the detector. */
+  lookAhead?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * The inspection flow: source -> decode -> prepare -> detector -> decide -> record -> sinks. Every part presented ends
+ * in exactly one record; a part that can't be judged gets `noDecision` with the reason. The next part is decoded while
+ * this one is scored, and this one's record is written while the next is scored; parts never overtake each other.
+ * @throws what `keep` or a sink throws: a verdict that can't be kept or passed on stops the line
+ */
+export async function inspectParts<Part extends PresentedPart>(
+  source: AsyncIterable<Part>,
+  parts: InspectionParts<Part>,
+): Promise<Counters> {
+  const counters = emptyCounters();
+  const ready = readAhead(source, parts.lookAhead ?? 2, (part) => take(part, parts));
+  let telling: Promise<void> = Promise.resolve();
+  for await (const taken of ready) {
+    if (parts.signal?.aborted === true) break;
+    counters.presented += 1;
+    const judged = await judge(taken, parts);
+    await telling;
+    counters[judged.record.verdict] += 1;
+    telling = tell(judged, parts);
+    // It's awaited above, one part later; until then its failure must not count as unhandled.
+    telling.catch(() => undefined);
+  }
+  await telling;
+  return counters;
+}
+
+/** A part on its way: with its picture, or with the reason why there is none. */
+type TakenPart<Part> = { part: Part; decodeMs: number; prepareMs: number } & (
+  { decoded: DecodedFile; prepared: PreparedPicture; reason?: never } | { reason: string; decoded?: never }
+);
+
+interface JudgedPart<Part> {
+  part: Part;
+  record: InspectionRecord;
+  evidence: Evidence | undefined;
+}
+
+async function take<Part extends PresentedPart>(part: Part, parts: InspectionParts<Part>): Promise<TakenPart<Part>> {
+  const start = performance.now();
+  try {
+    const decoded = await parts.decode(part);
+    const decodeMs = performance.now() - start;
+    const prepared = parts.prepare(decoded.picture, parts.detector.inputSize);
+    return { part, decoded, prepared, decodeMs, prepareMs: performance.now() - start - decodeMs };
+  } catch (error) {
+    return { part, reason: reasonOf(error), decodeMs: performance.now() - start, prepareMs: 0 };
+  }
+}
+
+async function judge<Part extends PresentedPart>(
+  taken: TakenPart<Part>,
+  { detector }: InspectionParts<Part>,
+): Promise<JudgedPart<Part>> {
+  const { part, decodeMs, prepareMs } = taken;
+  if (taken.decoded === undefined) {
+    const timings = { decodeMs, prepareMs, detectMs: 0 };
+    return { part, record: undecided(part, taken.reason, detector.modelHash, timings), evidence: undefined };
+  }
+  const start = performance.now();
+  const { picture, contentHash } = taken.decoded;
+  const known = { ...part, contentHash };
+  try {
+    const result = (await detector.inspect([taken.prepared]))[0];
+    if (result === undefined) throw new UserError('detectorFailed', 'The detector gave no result.');
+    const timings = { decodeMs, prepareMs, detectMs: performance.now() - start };
+    return { part, record: decided(known, result, detector, timings), evidence: { picture, result } };
+  } catch (error) {
+    const timings = { decodeMs, prepareMs, detectMs: performance.now() - start };
+    return { part, record: undecided(known, reasonOf(error), detector.modelHash, timings), evidence: undefined };
+  }
+}
+
+async function tell<Part extends PresentedPart>(
+  { part, record, evidence }: JudgedPart<Part>,
+  { keep, sinks }: InspectionParts<Part>,
+): Promise<void> {
+  await keep?.(record, part);
+  for (const sink of sinks) await sink.accept(record, part, evidence);
+}
+
+function decided(
+  part: PresentedPart & { contentHash: string },
+  result: DetectionResult,
+  detector: Pick<Detector, 'modelHash' | 'normalPicture' | 'thresholdsFor'>,
+  timings: InspectionRecord['timings'],
+): InspectionRecord {
+  const thresholds = detector.thresholdsFor(result.className);
+  const verdict: Verdict = decide(result.predScore, thresholds);
+  const similar = detector.normalPicture(result.nearestNormal);
+  return {
+    file: part.file,
+    className: result.className,
+    verdict,
+    predScore: scoreOrNull(result.predScore),
+    localScore: scoreOrNull(result.localScore),
+    semanticScore: scoreOrNull(result.semanticScore),
+    memoryScore: scoreOrNull(result.memoryScore),
+    latencyMs: total(timings),
+    ...(verdict === 'noDecision' && { reason: 'The score is not a number.' }),
+    thresholds,
+    ...(Number.isFinite(result.classDistance) && { classDistance: result.classDistance }),
+    ...(similar !== undefined && { similar }),
+    timings,
+    id: recordId(part.file, part.contentHash),
+    contentHash: part.contentHash,
+    modelHash: detector.modelHash,
+    inspectedAt: new Date().toISOString(),
+  };
+}
+
+function undecided(
+  part: PresentedPart,
+  reason: string,
+  modelHash: string,
+  timings: InspectionRecord['timings'],
+): InspectionRecord {
+  return {
+    file: part.file,
+    className: null,
+    verdict: 'noDecision',
+    predScore: null,
+    localScore: null,
+    semanticScore: null,
+    memoryScore: null,
+    latencyMs: total(timings),
+    reason,
+    timings,
+    id: recordId(part.file, part.contentHash ?? ''),
+    ...(part.contentHash !== undefined && { contentHash: part.contentHash }),
+    modelHash,
+    inspectedAt: new Date().toISOString(),
+  };
+}
+
+/** Milliseconds with two digits: more says nothing. */
+function total({ decodeMs, prepareMs, detectMs }: InspectionRecord['timings']): number {
+  return Math.round(100 * (decodeMs + prepareMs + detectMs)) / 100;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
