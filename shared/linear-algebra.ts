@@ -162,3 +162,52 @@ export function invertLower(lower: Float64Array, n: number): Float64Array {
   }
   return inverse;
 }
+
+/**
+ * Eigenvectors of a small symmetric `[n, n]` matrix by cyclic Jacobi rotations, as rows, largest eigenvalue first.
+ * Cubic per sweep with a large constant: for n up to a hundred or so.
+ */
+export function symmetricEigenvectors(a: Float64Array, n: number): Float64Array {
+  const m = a.slice();
+  const v = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) v[i * n + i] = 1;
+  const rotateRows = (x: Float64Array, p: number, q: number, c: number, s: number): void => {
+    for (let k = 0; k < n; k++) {
+      const xp = x[p * n + k]!;
+      const xq = x[q * n + k]!;
+      x[p * n + k] = c * xp - s * xq;
+      x[q * n + k] = s * xp + c * xq;
+    }
+  };
+  for (let sweep = 0; sweep < 30; sweep++) {
+    let off = 0;
+    let diagonal = 0;
+    for (let i = 0; i < n; i++) {
+      diagonal += m[i * n + i]! ** 2;
+      for (let j = 0; j < i; j++) off += m[i * n + j]! ** 2;
+    }
+    if (off <= 1e-28 * diagonal) break;
+    for (let p = 0; p < n; p++) {
+      for (let q = p + 1; q < n; q++) {
+        const apq = m[p * n + q]!;
+        if (apq === 0) continue;
+        const theta = (m[q * n + q]! - m[p * n + p]!) / (2 * apq);
+        const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
+        const c = 1 / Math.sqrt(t * t + 1);
+        const s = t * c;
+        rotateRows(m, p, q, c, s);
+        for (let k = 0; k < n; k++) {
+          const kp = m[k * n + p]!;
+          const kq = m[k * n + q]!;
+          m[k * n + p] = c * kp - s * kq;
+          m[k * n + q] = s * kp + c * kq;
+        }
+        rotateRows(v, p, q, c, s);
+      }
+    }
+  }
+  const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => m[j * n + j]! - m[i * n + i]! || i - j);
+  const out = new Float64Array(n * n);
+  order.forEach((from, to) => out.set(v.subarray(from * n, (from + 1) * n), to * n));
+  return out;
+}
