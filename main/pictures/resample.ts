@@ -2,8 +2,9 @@ import type { Picture } from './picture.ts';
 import { resampleWasmBase64 } from './resample-wasm.ts';
 
 /**
- * Pillow's 8-bit resampling, bit-identical (method-spec section 1; Pillow up to 12, 13 may swap the passes): antialiased when shrinking, horizontal pass first,
- * each pass rounded to 8 bit with 22-bit fixed-point weights.
+ * Pillow's 8-bit resampling, bit-identical (method-spec section 1): antialiased when shrinking, horizontal pass first,
+ * each pass rounded to 8 bit with 22-bit fixed-point weights. Checked against Pillow 9 to 12; Pillow 13 may swap the
+ * two passes, which moves single grey values by one.
  */
 export type ResampleFilter = 'bilinear' | 'bicubic' | 'lanczos';
 
