@@ -1,0 +1,80 @@
+import { activate, add } from './kernels-elementwise.ts';
+import type { KernelTable } from './kernel.ts';
+import { broadcastShape, sameShape, sizeOf, type Lazy, type Recorded, type Trace } from './trace.ts';
+
+interface Operand extends Recorded {
+  readonly transposed: boolean;
+}
+
+/**
+ * A matrix operand with transposes of its last two axes folded into a flag. Leading axes may stay broadcast, the
+ * last two must be really there.
+ */
+function operand(trace: Trace, x: Lazy, transposed: boolean): Operand {
+  const loose = trace.loose(x);
+  const isWhole = loose.shape.length >= 2 && sameShape(loose.shape.slice(-2), x.shape.slice(-2));
+  const whole = isWhole ? loose : { value: trace.exact(x), shape: x.shape };
+  const origin = trace.transposeOf(whole.value);
+  const rank = whole.shape.length;
+  const swapsLastTwo =
+    origin?.perm.every((axis, i) => axis === (i < rank - 2 ? i : i === rank - 2 ? rank - 1 : rank - 2)) === true;
+  return swapsLastTwo ? { ...origin!.of, transposed: !transposed } : { ...whole, transposed };
+}
+
+/** `[..., n, k] x [..., k, m]`, as one Gemm where both are matrices, else as (batched) MatMul. */
+export function matMul(trace: Trace, a: Lazy, b: Lazy, transposeA: boolean, transposeB: boolean): Lazy {
+  const rows = a.shape.at(transposeA ? -1 : -2)!;
+  const columns = b.shape.at(transposeB ? -2 : -1)!;
+  const leading = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const shape = [...leading, rows, columns];
+  if (sizeOf(leading) === 1) {
+    const left = operand(trace, trace.reshape(a, a.shape.slice(-2)), transposeA);
+    const right = operand(trace, trace.reshape(b, b.shape.slice(-2)), transposeB);
+    return trace.reshape(trace.recorded(product(trace, left, right), [rows, columns], 'float32'), shape);
+  }
+  const [left, right] = [operand(trace, a, transposeA), operand(trace, b, transposeB)];
+  const [value] = trace.emit('MatMul', [straight(trace, left), straight(trace, right)]);
+  const actual = [...broadcastShape(left.shape.slice(0, -2), right.shape.slice(0, -2)), rows, columns];
+  return trace.recorded(value, actual, 'float32', shape);
+}
+
+function product(trace: Trace, a: Operand, b: Operand): string {
+  if (!a.transposed && !b.transposed) return trace.emit('MatMul', [a.value, b.value])[0];
+  const flags = { transA: { int: Number(a.transposed) }, transB: { int: Number(b.transposed) } };
+  return trace.emit('Gemm', [a.value, b.value], flags)[0];
+}
+
+/** A batched operand the right way round: ONNX Runtime fuses this transpose into the product by itself. */
+function straight(trace: Trace, x: Operand): string {
+  if (!x.transposed) return x.value;
+  const rank = x.shape.length;
+  const perm = [...x.shape.keys()].map((axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+  const tensor = trace.transpose(trace.recorded(x.value, x.shape, 'float32'), perm);
+  return trace.exact(tensor);
+}
+
+export const matMulKernels: KernelTable = {
+  BatchMatMul: ({ trace, input, attrs }) =>
+    matMul(trace, input('a'), input('b'), attrs.flag('transposeA'), attrs.flag('transposeB')),
+  _FusedMatMul: (call) => {
+    const { trace, input, optional, attrs } = call;
+    const sum = matMul(trace, input('a'), input('b'), attrs.flag('transposeA'), attrs.flag('transposeB'));
+    const bias = optional('bias');
+    return activate(call, bias === undefined ? sum : add(trace, sum, bias), attrs.text('activation'));
+  },
+  Einsum: ({ trace, list, attrs }) => {
+    const equation = attrs.text('equation');
+    const [terms, result] = equation.replaceAll(' ', '').split('->');
+    const sizes = new Map<string, number>();
+    terms!.split(',').forEach((term, i) => {
+      [...term].forEach((letter, axis) => sizes.set(letter, list[i]!.shape[axis]!));
+    });
+    const [value] = trace.emit(
+      'Einsum',
+      list.map((x) => trace.exact(x)),
+      { equation: { string: equation } },
+    );
+    const shape = [...result!].map((letter) => sizes.get(letter)!);
+    return trace.recorded(value, shape, list[0]!.dtype);
+  },
+};
