@@ -8,6 +8,7 @@ import {
   gaussianDistances,
   mapMaximum,
   memoryMap,
+  minDistance,
   nearestEntries,
   ofClass,
   smooth3,
@@ -110,9 +111,9 @@ export function surprise(z: Tensor): Tensor {
   return tf.softplus(tf.sub(z, fusionDefaults.softplusOffset));
 }
 
-/** `0.5 ln D` of a squared distance. */
+/** `ln d` of a squared distance, with the floor that all logarithms of distances have. */
 export function halfLog(squaredDistance: Tensor): Tensor {
-  return tf.mul(tf.log(tf.maximum(squaredDistance, 1e-12)), 0.5);
+  return tf.mul(tf.log(tf.maximum(squaredDistance, minDistance ** 2)), 0.5);
 }
 
 /**

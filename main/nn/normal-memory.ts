@@ -109,34 +109,39 @@ export function enlargeMap(map: Tensor, size: number): Tensor {
 }
 
 /**
- * Gaussians of all classes as one product: `D_c(x) = ridge_c |x - mu_c|^2 + sum of (w_r . x - o_r)^2` over the rows of
+ * Gaussians of all classes as one product: `D_c(x) = ridge_c |x - mu_c|^2 +- sum of (w_r . x - o_r)^2` over the rows of
  * class c. A class of few pictures has few rows, so that many small classes cost little.
  */
 export interface GaussianBundle {
+  /** `[p]` taken off first, so that 32-bit products keep their digits. */
+  centre: Tensor;
   /** `[p, R]` rows of all classes, as columns. */
   weights: Tensor;
   /** `[R]` */
   offsets: Tensor;
-  /** `[R, C]` one where the row belongs to the class. */
+  /** `[R, C]` the sign of a row in its own class, 0 in all others. */
   owner: Tensor;
   /** `[C]` */
   ridge: Tensor;
-  /** `[C, p]` */
+  /** `[C, p]` class means, less the centre. */
   means: Tensor;
 }
 
 /** Squared Mahalanobis distance to every class. `[B, p]` to `[B, C]` (embedded-recipe section 6). */
 export function gaussianDistances(x: Tensor, bundle: GaussianBundle): Tensor {
   const [pictures, dims] = [x.shape[0]!, x.shape[1]!];
-  const rows = tf.sub(tf.matMul(x as tf.Tensor2D, bundle.weights as tf.Tensor2D), bundle.offsets);
+  const near = tf.sub(x, bundle.centre);
+  const rows = tf.sub(tf.matMul(near as tf.Tensor2D, bundle.weights as tf.Tensor2D), bundle.offsets);
   const explained = tf.matMul(tf.square(rows) as tf.Tensor2D, bundle.owner as tf.Tensor2D);
-  const centred = tf.sub(tf.reshape(x, [pictures, 1, dims]), tf.expandDims(bundle.means, 0));
+  const centred = tf.sub(tf.reshape(near, [pictures, 1, dims]), tf.expandDims(bundle.means, 0));
   return tf.add(explained, tf.mul(tf.sum(tf.square(centred), 2), bundle.ridge));
 }
 
 /** Class inference (embedded-recipe section 9). */
 export interface ClassFinder {
-  /** `[p, p]` whitens the pooled within-class scatter. */
+  /** `[p]` taken off first. */
+  centre: Tensor;
+  /** `[p, p]` whitens the pooled within-class scatter: `whitening (x - centre)`. */
   whitening: Tensor;
   /** `[C, p]` whitened class means. */
   centres: Tensor;
@@ -144,7 +149,7 @@ export interface ClassFinder {
 
 /** @returns `distances` `[B, C]` squared, `nearest` `[B]` int32, `whitened` `[B, p]` */
 export function findClass(x: Tensor, finder: ClassFinder): { distances: Tensor; nearest: Tensor; whitened: Tensor } {
-  const whitened = tf.matMul(x as tf.Tensor2D, finder.whitening as tf.Tensor2D);
+  const whitened = tf.matMul(tf.sub(x, finder.centre) as tf.Tensor2D, finder.whitening as tf.Tensor2D, false, true);
   const [pictures, dims] = [whitened.shape[0]!, whitened.shape[1]!];
   const difference = tf.sub(tf.reshape(whitened, [pictures, 1, dims]), tf.expandDims(finder.centres, 0));
   const distances = tf.sum(tf.square(difference), 2);

@@ -1,4 +1,4 @@
-import { Random } from '../../shared/random.ts';
+import { createRandom } from '../../shared/random.ts';
 import { memoryDefaults } from '../memory/defaults.ts';
 
 /** Positions within one class's list of normal pictures. */
@@ -18,7 +18,7 @@ export interface ClassSplit {
 export function splitClass(count: number, className: string, seed: number): ClassSplit {
   const order = Array.from({ length: count }, (_, i) => i);
   if (count <= memoryDefaults.fewPictures) return { train: order, heldOut: [] };
-  const random = new Random(seed ^ hash(className));
+  const random = createRandom(seed ^ hash(className));
   random.shuffle(order);
   const held = Math.max(memoryDefaults.heldOutMin, Math.floor(count * memoryDefaults.heldOutShare));
   const ascending = (a: number, b: number): number => a - b;

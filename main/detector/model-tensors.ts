@@ -1,0 +1,95 @@
+import type { Matrix } from '../../shared/linear-algebra.ts';
+import type { MemoryBank } from '../memory/bank.ts';
+import type { Gaussian } from '../memory/gaussian.ts';
+import type { MemoryTensors, ScoreScale } from '../nn/embedded-detector.ts';
+import type { BankStatistics, GaussianBundle, SearchBank } from '../nn/normal-memory.ts';
+import { tf } from '../nn/tf.ts';
+import type { ClassScale, FittedMemory, FittedStatistics } from './fitted-model.ts';
+
+/** Fitted numbers as the tensors that the detector's functions take. Call it inside the trace that uses them. */
+export function memoryTensors(memory: FittedMemory): MemoryTensors {
+  return {
+    deep: bankTensors(memory.deep),
+    fine: bankTensors(memory.fine),
+    deepStatistics: statisticsTensors(memory.deepStatistics),
+    fineStatistics: statisticsTensors(memory.fineStatistics),
+    local: scaleTensors(memory.local),
+    global: gaussianTensors(memory.gaussians),
+    globalScale: scaleTensors(memory.global),
+    classFinder: {
+      centre: tf.tensor1d(memory.classInference.origin),
+      whitening: matrixTensor(memory.classInference.whitening),
+      centres: matrixTensor(memory.classInference.centres),
+    },
+    descriptorProjection: matrixTensor(memory.descriptors.projection),
+    descriptors: matrixTensor(memory.descriptors.rows),
+    descriptorClass: tf.tensor1d(memory.descriptors.owner, 'int32'),
+  };
+}
+
+export function bankTensors(bank: MemoryBank): SearchBank {
+  return {
+    projection: matrixTensor(bank.projection),
+    lookup: matrixTensor(bank.lookup),
+    vectors: matrixTensor(bank.vectors),
+  };
+}
+
+export function statisticsTensors(statistics: FittedStatistics): BankStatistics {
+  const reciprocalRoot = (variance: Float32Array): tf.Tensor => tf.tensor1d(variance.map((v) => 1 / Math.sqrt(v)));
+  return {
+    entryMean: tf.tensor1d(statistics.entryMean),
+    entryScale: reciprocalRoot(statistics.entryVariance),
+    classMean: tf.tensor1d(statistics.classMean),
+    classScale: reciprocalRoot(statistics.classVariance),
+  };
+}
+
+export function scaleTensors(scale: ClassScale): ScoreScale {
+  return {
+    mean: tf.tensor1d(Float32Array.from(scale.mean)),
+    scale: tf.tensor1d(Float32Array.from(scale.sd, (sd) => 1 / sd)),
+  };
+}
+
+export function matrixTensor({ data, rows, cols }: Matrix): tf.Tensor2D {
+  return tf.tensor2d(data, [rows, cols]);
+}
+
+/** Lays the Gaussians of all classes side by side, so that one product scores all of them. */
+export function gaussianTensors(gaussians: readonly Gaussian[]): GaussianBundle {
+  const dims = gaussians[0]!.mean.length;
+  const classes = gaussians.length;
+  const centre = new Float64Array(dims);
+  for (const { mean } of gaussians) for (let k = 0; k < dims; k++) centre[k]! += mean[k]! / classes;
+  const rounded = Float32Array.from(centre);
+  const total = gaussians.reduce((sum, { factor }) => sum + factor.rows, 0);
+  // A bundle without a single row would be an empty tensor, which not every runtime takes.
+  const rows = Math.max(1, total);
+  const weights = new Float32Array(dims * rows);
+  const offsets = new Float32Array(rows);
+  const owner = new Float32Array(rows * classes);
+  const means = new Float32Array(classes * dims);
+  let at = 0;
+  gaussians.forEach(({ mean, factor, sign }, c) => {
+    for (let k = 0; k < dims; k++) means[c * dims + k] = mean[k]! - rounded[k]!;
+    for (let r = 0; r < factor.rows; r++, at++) {
+      let offset = 0;
+      for (let k = 0; k < dims; k++) {
+        const weight = factor.data[r * dims + k]!;
+        weights[k * rows + at] = weight;
+        offset += weight * (mean[k]! - rounded[k]!);
+      }
+      offsets[at] = offset;
+      owner[at * classes + c] = sign;
+    }
+  });
+  return {
+    centre: tf.tensor1d(rounded),
+    weights: tf.tensor2d(weights, [dims, rows]),
+    offsets: tf.tensor1d(offsets),
+    owner: tf.tensor2d(owner, [rows, classes]),
+    ridge: tf.tensor1d(Float32Array.from(gaussians, ({ isotropic }) => isotropic)),
+    means: tf.tensor2d(means, [classes, dims]),
+  };
+}

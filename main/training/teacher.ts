@@ -1,0 +1,124 @@
+import type { BackboneEntry } from '../backbones/registry.ts';
+import type { Safetensor } from '../backbones/safetensors.ts';
+import {
+  buildEmbeddedTeacher,
+  buildMemoryTokens,
+  featureShapes,
+  featureSizes,
+  type FeatureShapes,
+  type FeatureSizes,
+} from '../detector/embedded-features.ts';
+import { OnnxGraph } from '../onnx/graph.ts';
+import type { PreparedPicture } from '../pictures/picture.ts';
+import { openSession, type GraphSession, type SessionOptions } from '../runtime/session.ts';
+import { FeatureLayout, type TeacherFeatures } from './feature-cache.ts';
+
+/** Memory tokens of one picture, row-major. */
+export interface PictureTokens {
+  /** `[deepTokens, deepDims]` */
+  deep: Float32Array;
+  /** `[fineTokens, fineDims]` */
+  fine: Float32Array;
+}
+
+/** The frozen teacher during training: pictures to features, features to memory tokens. */
+export class Teacher {
+  readonly entry: BackboneEntry;
+  readonly weights: ReadonlyMap<string, Safetensor>;
+  readonly shapes: FeatureShapes;
+  readonly sizes: FeatureSizes;
+  readonly layout: FeatureLayout;
+  readonly #features: GraphSession;
+  readonly #tokens: GraphSession;
+
+  private constructor(
+    entry: BackboneEntry,
+    weights: ReadonlyMap<string, Safetensor>,
+    sessions: { features: GraphSession; tokens: GraphSession },
+  ) {
+    this.entry = entry;
+    this.weights = weights;
+    this.shapes = featureShapes(entry);
+    this.sizes = featureSizes(this.shapes);
+    this.layout = new FeatureLayout(this.shapes, this.sizes);
+    this.#features = sessions.features;
+    this.#tokens = sessions.tokens;
+  }
+
+  /** @throws UserError when the preset doesn't fit the backbone or a session can't be made */
+  static async open(
+    entry: BackboneEntry,
+    weights: ReadonlyMap<string, Safetensor>,
+    options: SessionOptions,
+  ): Promise<Teacher> {
+    const features = await openSession(featureGraph(entry, weights), options);
+    const tokens = await openSession(tokenGraph(entry), options);
+    return new Teacher(entry, weights, { features, tokens });
+  }
+
+  /** One teacher pass. @returns one record per picture, laid out by `layout` */
+  async features(pictures: readonly PreparedPicture[]): Promise<Float32Array[]> {
+    const side = this.entry.input.size;
+    const pixels = new Uint8Array(pictures.length * side * side * 3);
+    pictures.forEach((picture, i) => pixels.set(picture.data, i * side * side * 3));
+    const out = await this.#features.run({
+      pixels: { dtype: 'uint8', dims: [pictures.length, side, side, 3], data: pixels },
+    });
+    return pictures.map((_, i) => {
+      const record = new Float32Array(this.layout.length);
+      const parts = this.layout.split(record);
+      for (const name of ['stage3', 'tokens', 'encoderTokens', 'vector'] as const) {
+        const data = out[name]!.data as Float32Array;
+        const length = parts[name].length;
+        parts[name].set(data.subarray(i * length, (i + 1) * length));
+      }
+      return record;
+    });
+  }
+
+  /** Memory tokens of one picture from its features. */
+  async memoryTokens(features: TeacherFeatures): Promise<PictureTokens> {
+    const out = await this.#tokens.run({
+      stage3: {
+        dtype: 'float32',
+        dims: [1, this.shapes.stage3, this.sizes.fineTokens],
+        data: features.stage3.slice(),
+      },
+      tokens: {
+        dtype: 'float32',
+        dims: [1, this.sizes.deepTokens, this.sizes.deepDims],
+        data: features.tokens.slice(),
+      },
+    });
+    return { deep: out['deep']!.data as Float32Array, fine: out['fine']!.data as Float32Array };
+  }
+
+  async close(): Promise<void> {
+    await this.#features.close();
+    await this.#tokens.close();
+  }
+}
+
+function featureGraph(entry: BackboneEntry, weights: ReadonlyMap<string, Safetensor>): Uint8Array {
+  const sizes = featureSizes(featureShapes(entry));
+  const graph = new OnnxGraph('teacher');
+  const side = entry.input.size;
+  const values = buildEmbeddedTeacher(graph, graph.input('pixels', 'uint8', ['batch', side, side, 3]), entry, weights);
+  graph.output('stage3', values.stage3, 'float32', ['batch', featureShapes(entry).stage3, sizes.fineTokens]);
+  graph.output('tokens', values.tokens, 'float32', ['batch', sizes.deepTokens, sizes.deepDims]);
+  graph.output('encoderTokens', values.encoderTokens, 'float32', ['batch', sizes.encoderTokens, sizes.encoderDims]);
+  graph.output('vector', values.vector, 'float32', ['batch', sizes.vectorDims]);
+  return graph.toBytes();
+}
+
+function tokenGraph(entry: BackboneEntry): Uint8Array {
+  const shapes = featureShapes(entry);
+  const sizes = featureSizes(shapes);
+  const graph = new OnnxGraph('memory-tokens');
+  const stage3 = graph.input('stage3', 'float32', ['batch', shapes.stage3, sizes.fineTokens]);
+  const tokens = graph.input('tokens', 'float32', ['batch', sizes.deepTokens, sizes.deepDims]);
+  const { deep, fine } = buildMemoryTokens(graph, { stage3, tokens }, shapes);
+  graph.output('deep', deep, 'float32', ['batch', sizes.deepTokens, sizes.deepDims]);
+  graph.output('fine', fine, 'float32', ['batch', sizes.fineTokens, sizes.fineDims]);
+  return graph.toBytes();
+}
