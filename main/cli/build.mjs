@@ -25,7 +25,9 @@ export async function build(root) {
     mainFields: ['module', 'main'],
     external: ['onnxruntime-node', '@napi-rs/canvas', '@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
     // Bundled CommonJS modules ask for Node's built-ins with require().
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
+    },
     sourcemap: 'linked',
     legalComments: 'none',
     logLevel: 'silent',

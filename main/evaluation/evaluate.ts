@@ -7,8 +7,9 @@ import {
 import type { Dataset, PictureRef } from '../datasets/dataset.ts';
 import type { Detector } from '../detector/detector.ts';
 import type { Picture, PreparedPicture } from '../pictures/picture.ts';
+import { maskToSize } from '../pictures/prepare.ts';
 import { readAhead } from '../inspection/read-ahead.ts';
-import { resizeMap, resizeMask } from './resize-maps.ts';
+import { resizeMap } from '../inspection/resize-map.ts';
 
 /** Side of the maps and masks that pixel metrics are computed on, as anomalib and the papers have it. */
 export const metricSize = 256;
@@ -108,7 +109,7 @@ async function scoreClass(
         pixels: {
           width: metricSize,
           height: metricSize,
-          anomalyMap: resizeMap(anomalyMap, mapWidth, mapHeight, metricSize),
+          anomalyMap: resizeMap(anomalyMap, mapWidth, mapHeight, metricSize, metricSize),
           gtMask,
         },
       }),
@@ -142,7 +143,7 @@ async function load(ref: PictureRef, parts: EvaluationParts, wantPixels: boolean
     let gtMask: Uint8Array | null | undefined;
     if (wantPixels && ref.gtLabel === 'good') gtMask = null;
     else if (wantPixels && ref.maskPath !== undefined) {
-      gtMask = resizeMask(await parts.readPicture(ref.maskPath), metricSize);
+      gtMask = maskToSize(await parts.readPicture(ref.maskPath), { size: metricSize });
     }
     return { ref, prepared, gtMask, loadMs };
   } catch (error) {

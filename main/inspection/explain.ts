@@ -1,0 +1,73 @@
+import type { Thresholds } from '../../shared/detection.ts';
+import type { InspectionRecord } from './record.ts';
+
+/** Shares of the fused score by expert, each 0..1, together 1; null where the model has no such expert. */
+export interface ScoreShares {
+  local: number | null;
+  semantic: number | null;
+  memory: number | null;
+}
+
+/** How much each expert weighs in the fused score of the embedded preset (embedded-recipe section 8). */
+const weights = { local: 0.25, semantic: 0.5, memory: 1 };
+
+/**
+ * Splits the fused score among the experts, for people: what each contributes beyond a normal part's ordinary
+ * deviation. The students' scores are standard deviations (a surprise counts from one on), the memory's is a
+ * surprise already.
+ */
+export function scoreShares(
+  record: Pick<InspectionRecord, 'localScore' | 'semanticScore' | 'memoryScore'>,
+): ScoreShares {
+  const surprise = (z: number | null): number | null =>
+    z === null ? null : Math.log1p(Math.exp(Math.min(z - 1, 500)));
+  const parts = {
+    local: scaled(surprise(record.localScore), weights.local),
+    semantic: scaled(surprise(record.semanticScore), weights.semantic),
+    memory: scaled(record.memoryScore === null ? null : Math.max(0, record.memoryScore), weights.memory),
+  };
+  const sum = (parts.local ?? 0) + (parts.semantic ?? 0) + (parts.memory ?? 0);
+  if (!(sum > 0)) return { local: null, semantic: null, memory: null };
+  return {
+    local: scaled(parts.local, 1 / sum),
+    semantic: scaled(parts.semantic, 1 / sum),
+    memory: scaled(parts.memory, 1 / sum),
+  };
+}
+
+function scaled(value: number | null, factor: number): number | null {
+  return value === null ? null : value * factor;
+}
+
+/**
+ * Score as people see it: rises with the score, the fail threshold reads 50, never clipped. `s / (s + fail)` for the
+ * fused scores, which start at 0; a logistic curve through the threshold for scores that may be negative.
+ * @returns 0..100
+ */
+export function displayScore(score: number, { review, fail }: Thresholds): number {
+  if (fail > 0 && score >= 0) return (100 * score) / (score + fail);
+  if (fail > 0) return 0;
+  const width = Math.max(fail - review, 1e-6);
+  return 100 / (1 + Math.exp(-(score - fail) / width));
+}
+
+/** One plain sentence that says why a part got its verdict. */
+export function explain(record: InspectionRecord): string {
+  if (record.verdict === 'noDecision') return `No decision: ${record.reason ?? 'no score could be had.'}`;
+  const lead = {
+    pass: 'Below the review threshold: like the good parts the model knows.',
+    review: 'Between the two thresholds: a person should look.',
+    fail: 'At or above the fail threshold.',
+  }[record.verdict];
+  if (record.verdict === 'pass') return lead;
+  const shares = scoreShares(record);
+  const named = [
+    { share: shares.memory, words: 'it is unlike every good part seen in training' },
+    { share: shares.local, words: 'a spot can not be rebuilt from what surrounds it' },
+    { share: shares.semantic, words: 'the part as a whole does not fit its class' },
+  ].filter((entry): entry is { share: number; words: string } => entry.share !== null);
+  const main = named.sort((a, b) => b.share - a.share)[0];
+  return main === undefined
+    ? lead
+    : `${lead} Mostly (${String(Math.round(100 * main.share))} %) because ${main.words}.`;
+}
