@@ -1,11 +1,7 @@
 /** DINOv2 weights under one set of names, whichever of the two public namings a file uses (method-spec section 2.2). */
 import { UserError } from '../../shared/errors.ts';
+import type { NamedArray } from '../nn/init.ts';
 import { floatTensor, type Safetensor } from './safetensors.ts';
-
-export interface NamedArray {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
 
 /** A DINOv2 encoder's weights under the names of the original `.pth` files, and what its shapes say about it. */
 export interface Dinov2Weights {
