@@ -140,7 +140,7 @@ export async function readSemanticFolder(path: string, normalClasses: readonly s
     throw new UserError(
       'datasetLayout',
       `"${path}" has no training pictures of ${missing.length > 0 ? quoted(missing) : 'any class'}.\n` +
-        `Expected:\n  train/<class>/*.png\n  test/<class>/*.png\nFound:\n${await tree(await listFolder(path))}`,
+        `Expected:\n  train/<class>/*.png\n  test/<class>/*.png\nFound:\n${await tree(await listFolder(path))}\nWhat to do:`,
       'Name normal classes that have a folder in train.',
     );
   const found: FoundPictures = { classes: [...normalClasses], pictures: [], warnings: [] };
@@ -182,16 +182,19 @@ const quoted = (names: readonly string[]): string =>
 
 async function layoutError(root: Folder): Promise<UserError> {
   const name = basename(root.path) || root.path;
+  const expected = [
+    [`${name}/train/good/*.png`, 'one class; optional calibration/good, test/good, test/<defect>,'],
+    ['', 'ground_truth/<defect>/<picture>_mask.png'],
+    [`${name}/<class>/train/good/*.png`, 'several classes, each as above'],
+    [`${name}/<class>/*.png`, 'several classes, good pictures only'],
+    ['list.csv or list.json', 'columns path,class,split,label,mask'],
+  ] as const;
+  const column = name.length + '/<class>/train/good/*.png'.length;
+  const lines = expected.map(([layout, what]) => `  ${layout.padEnd(column)}  ${what}`);
   return new UserError(
     'datasetLayout',
     `"${root.path}" is not laid out as pictures of parts.\n` +
-      'Expected one of:\n' +
-      `  ${name}/train/good/*.png            one class; optional calibration/good, test/good, test/<defect>,\n` +
-      '                                     ground_truth/<defect>/<picture>_mask.png\n' +
-      `  ${name}/<class>/train/good/*.png    several classes, each as above\n` +
-      `  ${name}/<class>/*.png               several classes, good pictures only\n` +
-      `  list.csv or list.json              columns path,class,split,label,mask\n` +
-      `Found:\n${await tree(root)}`,
+      `Expected one of:\n${lines.join('\n')}\nFound:\n${await tree(root)}\nWhat to do:`,
     await hintFor(root),
   );
 }
