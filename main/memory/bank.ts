@@ -1,110 +1,197 @@
-import { type Matrix, matrixOf, symmetricEigenvectors } from '../../shared/linear-algebra.ts';
+import { UserError } from '../../shared/errors.ts';
+import { matrixOf, type Matrix } from '../../shared/linear-algebra.ts';
+import type { Standardisation } from './calibrate.ts';
+import type { ClassInference } from './class-inference.ts';
+import type { Coreset } from './coreset.ts';
+import type { Gaussian } from './gaussian.ts';
+import type { LocalStatistics } from './leave-one-out.ts';
 
-/** Entries per group of the search's two-level minimum; a bank is padded to a multiple of it. */
-export const bankGroup = 256;
-/** Cost that no real entry reaches: padding and masked entries are never found. */
-export const maskedCost = 1e30;
+/** One bank of normal patch features, K entries of D dimensions, with its leave-one-out statistics. */
+export interface MemoryBank extends Coreset, LocalStatistics {}
 
-/** One coreset of normal patch features, ready to be searched. */
-export interface MemoryBank {
-  /** `[K, D]`, `K` a multiple of `bankGroup`; rows from `count` on are padding. */
-  vectors: Matrix;
-  /** Real entries. */
-  count: number;
-  /** `[K]` class of each entry; 0 for padding. */
-  entryClass: Int32Array;
-  /** `[K]` position in the run's picture list; -1 for padding. */
-  entryPicture: Int32Array;
-  /** `[D, d]` orthonormal columns for the search's first pass. */
-  projection: Matrix;
-  /** `[d + 1, K]` see `SearchBank.lookup`. */
-  lookup: Matrix;
+/** The third expert, ready to score: all classes in one. */
+export interface NormalMemory {
+  deep: MemoryBank;
+  fine: MemoryBank;
+  /** One per class, over the global vector. */
+  gaussians: Gaussian[];
+  classInference: ClassInference;
+  /** z_L and z_G. */
+  localScore: Standardisation;
+  globalScore: Standardisation;
 }
 
-/**
- * @param entries `[n, D]` the chosen patches
- * @param searchDims leading principal directions that the first pass compares; `D` makes the search exact
- */
-export function makeBank(
-  entries: Matrix,
-  entryClass: Int32Array,
-  entryPicture: Int32Array,
-  searchDims: number,
-): MemoryBank {
-  const rows = Math.ceil(entries.rows / bankGroup) * bankGroup;
-  const vectors = matrixOf(rows, entries.cols);
-  vectors.data.set(entries.data);
-  const classes = new Int32Array(rows);
-  classes.set(entryClass);
-  const pictures = new Int32Array(rows).fill(-1);
-  pictures.set(entryPicture);
-  const projection = leadingDirections(entries, Math.min(searchDims, entries.cols));
+/** Row-major tensor as it lies in a safetensors file. */
+export interface MemoryTensor {
+  shape: number[];
+  data: Float32Array | Int32Array;
+}
+
+/** Names tensors `deep.vectors`, `gaussian.factor` and so on; the Gaussians' factors are stacked row on row. */
+export function serializeMemory(memory: NormalMemory): Record<string, MemoryTensor> {
+  const { gaussians, classInference } = memory;
+  const p = gaussians[0]?.mean.length ?? 0;
+  const perClass = (value: (gaussian: Gaussian) => number): MemoryTensor =>
+    vector(Float32Array.from(gaussians, (gaussian) => value(gaussian)));
   return {
-    vectors,
-    count: entries.rows,
-    entryClass: classes,
-    entryPicture: pictures,
-    projection,
-    lookup: lookupTable(vectors, entries.rows, projection),
+    ...serializeBank('deep', memory.deep),
+    ...serializeBank('fine', memory.fine),
+    'gaussian.mean': { shape: [gaussians.length, p], data: joined(gaussians.map(({ mean }) => mean)) },
+    'gaussian.factor': {
+      shape: [gaussians.reduce((sum, { factor }) => sum + factor.rows, 0), p],
+      data: joined(gaussians.map(({ factor }) => factor.data)),
+    },
+    'gaussian.rank': vector(Int32Array.from(gaussians, ({ factor }) => factor.rows)),
+    'gaussian.count': vector(Int32Array.from(gaussians, ({ count }) => count)),
+    'gaussian.sign': vector(Int32Array.from(gaussians, ({ sign }) => sign)),
+    'gaussian.isotropic': perClass(({ isotropic }) => isotropic),
+    'gaussian.shrinkage': perClass(({ shrinkage }) => shrinkage),
+    'gaussian.meanVariance': perClass(({ meanVariance }) => meanVariance),
+    'class.origin': vector(classInference.origin),
+    'class.whitening': matrix(classInference.whitening),
+    'class.centres': matrix(classInference.centres),
+    'score.localMean': vector(memory.localScore.mean),
+    'score.localSd': vector(memory.localScore.sd),
+    'score.globalMean': vector(memory.globalScore.mean),
+    'score.globalSd': vector(memory.globalScore.sd),
   };
 }
 
-/** The lookup's last row (`|P'b|^2`) with the entries of one picture made unreachable, for leave-one-out. */
-export function costsWithout(bank: MemoryBank, picture: number): Float32Array {
-  const { rows, cols, data } = bank.lookup;
-  const costs = data.slice((rows - 1) * cols);
-  for (let i = 0; i < bank.count; i++) if (bank.entryPicture[i] === picture) costs[i] = maskedCost;
-  return costs;
-}
-
 /**
- * Orthonormal directions in which the entries differ most. Distances are compared, so the second moment around the
- * mean decides, and the mean itself cancels out.
- * @returns `[D, dims]`
+ * Reads what `serializeMemory` wrote, trusting nothing.
+ * @throws UserError `memoryInvalid` naming the tensor that is missing, misshaped, not finite or out of range
  */
-function leadingDirections(entries: Matrix, dims: number): Matrix {
-  const { rows, cols, data } = entries;
-  const out = matrixOf(cols, dims);
-  if (dims === cols) {
-    for (let i = 0; i < cols; i++) out.data[i * dims + i] = 1;
-    return out;
-  }
-  const mean = new Float64Array(cols);
-  for (let r = 0; r < rows; r++) for (let k = 0; k < cols; k++) mean[k]! += data[r * cols + k]! / rows;
-  const scatter = new Float64Array(cols * cols);
-  const row = new Float64Array(cols);
-  for (let r = 0; r < rows; r++) {
-    for (let k = 0; k < cols; k++) row[k] = data[r * cols + k]! - mean[k]!;
-    for (let i = 0; i < cols; i++) {
-      const value = row[i]!;
-      for (let k = 0; k <= i; k++) scatter[i * cols + k]! += value * row[k]!;
-    }
-  }
-  for (let i = 0; i < cols; i++) for (let k = 0; k < i; k++) scatter[k * cols + i] = scatter[i * cols + k]!;
-  const vectors = symmetricEigenvectors(scatter, cols);
-  for (let k = 0; k < dims; k++) for (let i = 0; i < cols; i++) out.data[i * dims + k] = vectors[k * cols + i]!;
-  return out;
+export function deserializeMemory(tensors: Readonly<Record<string, MemoryTensor>>): NormalMemory {
+  const read = createReader(tensors);
+  const means = read.matrix('gaussian.mean');
+  const classes = means.rows;
+  const p = means.cols;
+  const rank = read.ints('gaussian.rank', classes, 0, p);
+  const factors = read.matrix(
+    'gaussian.factor',
+    rank.reduce((sum, rows) => sum + rows, 0),
+    p,
+  );
+  const count = read.ints('gaussian.count', classes, 1);
+  const sign = read.ints('gaussian.sign', classes, -1, 1);
+  const isotropic = read.floats('gaussian.isotropic', classes);
+  const shrinkage = read.floats('gaussian.shrinkage', classes);
+  const meanVariance = read.floats('gaussian.meanVariance', classes);
+  let row = 0;
+  const gaussians = Array.from(rank, (rows, c): Gaussian => {
+    const data = factors.data.slice(row * p, (row + rows) * p);
+    row += rows;
+    return {
+      mean: means.data.slice(c * p, (c + 1) * p),
+      count: count[c]!,
+      shrinkage: shrinkage[c]!,
+      meanVariance: meanVariance[c]!,
+      isotropic: isotropic[c]!,
+      sign: sign[c]! < 0 ? -1 : 1,
+      factor: matrixOf(rows, p, data),
+    };
+  });
+  const origin = read.floats('class.origin');
+  return {
+    deep: readBank('deep', read, classes),
+    fine: readBank('fine', read, classes),
+    gaussians,
+    classInference: {
+      origin,
+      whitening: read.matrix('class.whitening', origin.length, origin.length),
+      centres: read.matrix('class.centres', classes, origin.length),
+    },
+    localScore: { mean: read.floats('score.localMean', classes), sd: read.positive('score.localSd', classes) },
+    globalScore: { mean: read.floats('score.globalMean', classes), sd: read.positive('score.globalSd', classes) },
+  };
 }
 
-/** `[d + 1, K]`: `-2 P'b` per entry and `|P'b|^2` below it. */
-function lookupTable(vectors: Matrix, count: number, projection: Matrix): Matrix {
-  const { rows, cols } = vectors;
-  const dims = projection.cols;
-  const lookup = matrixOf(dims + 1, rows);
-  const projected = new Float64Array(dims);
-  for (let r = 0; r < rows; r++) {
-    projected.fill(0);
-    for (let i = 0; i < cols; i++) {
-      const value = vectors.data[r * cols + i]!;
-      if (value === 0) continue;
-      for (let k = 0; k < dims; k++) projected[k]! += value * projection.data[i * dims + k]!;
+function serializeBank(name: string, bank: MemoryBank): Record<string, MemoryTensor> {
+  return {
+    [`${name}.vectors`]: matrix(bank.vectors),
+    [`${name}.entryClass`]: vector(bank.entryClass),
+    [`${name}.entryPicture`]: vector(bank.entryPicture),
+    [`${name}.entryMean`]: vector(bank.entryMean),
+    [`${name}.entryVariance`]: vector(bank.entryVariance),
+    [`${name}.classMean`]: vector(bank.classMean),
+    [`${name}.classVariance`]: vector(bank.classVariance),
+  };
+}
+
+function readBank(name: string, read: TensorReader, classes: number): MemoryBank {
+  const vectors = read.matrix(`${name}.vectors`);
+  return {
+    vectors,
+    entryClass: read.ints(`${name}.entryClass`, vectors.rows, 0, classes - 1),
+    entryPicture: read.ints(`${name}.entryPicture`, vectors.rows, 0),
+    entryMean: read.floats(`${name}.entryMean`, vectors.rows),
+    entryVariance: read.positive(`${name}.entryVariance`, vectors.rows),
+    classMean: read.floats(`${name}.classMean`, classes),
+    classVariance: read.positive(`${name}.classVariance`, classes),
+  };
+}
+
+interface TensorReader {
+  matrix(name: string, rows?: number, cols?: number): Matrix;
+  floats(name: string, length?: number): Float32Array;
+  positive(name: string, length: number): Float32Array;
+  ints(name: string, length: number, least: number, most?: number): Int32Array;
+}
+
+function createReader(tensors: Readonly<Record<string, MemoryTensor>>): TensorReader {
+  const fail = (name: string, what: string): never => {
+    throw new UserError('memoryInvalid', `The normal memory's tensor "${name}" ${what}.`, 'Train the model again.');
+  };
+  const get = (name: string, shape: readonly (number | undefined)[]): MemoryTensor => {
+    const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
+    if (tensor === undefined) return fail(name, 'is missing');
+    const fits =
+      tensor.shape.length === shape.length && shape.every((n, i) => n === undefined || n === tensor.shape[i]);
+    const wanted = shape.map((n) => n ?? 'any').join(', ');
+    if (!fits) return fail(name, `has shape [${tensor.shape.join(', ')}] instead of [${wanted}]`);
+    if (tensor.data.length !== tensor.shape.reduce((product, n) => product * n, 1)) {
+      return fail(name, `holds ${tensor.data.length} numbers, not what its shape says`);
     }
-    let square = 0;
-    for (let k = 0; k < dims; k++) {
-      lookup.data[k * rows + r] = -2 * projected[k]!;
-      square += projected[k]! ** 2;
-    }
-    lookup.data[dims * rows + r] = r < count ? square : maskedCost;
+    return tensor;
+  };
+  const finite = (name: string, data: MemoryTensor['data']): Float32Array => {
+    if (!(data instanceof Float32Array)) return fail(name, 'is not of 32-bit floats');
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    return bad < 0 ? data : fail(name, `has ${data[bad]} at position ${bad}`);
+  };
+  const floats = (name: string, length?: number): Float32Array => finite(name, get(name, [length]).data);
+  return {
+    floats,
+    matrix(name, rows, cols) {
+      const { shape, data } = get(name, [rows, cols]);
+      return matrixOf(shape[0]!, shape[1]!, finite(name, data));
+    },
+    positive(name, length) {
+      const data = floats(name, length);
+      return data.every((value) => value > 0) ? data : fail(name, 'has values that are not positive');
+    },
+    ints(name, length, least, most = Infinity) {
+      const { data } = get(name, [length]);
+      if (!(data instanceof Int32Array)) return fail(name, 'is not of 32-bit integers');
+      return data.every((value) => value >= least && value <= most) ? data : fail(name, 'has values out of range');
+    },
+  };
+}
+
+function matrix({ rows, cols, data }: Matrix): MemoryTensor {
+  return { shape: [rows, cols], data };
+}
+
+function vector(data: Float32Array | Int32Array): MemoryTensor {
+  return { shape: [data.length], data };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
   }
-  return lookup;
+  return out;
 }

@@ -27,6 +27,8 @@ export const memoryDefaults = {
   /** Where no class has two scores to measure a spread from. */
   fallbackScoreMean: 0,
   fallbackScoreSd: 1,
+  /** Identical pictures score alike; z stays finite. */
+  scoreSdFloor: 1e-3,
   /** Section 6: smallest denominator of the closed-form leave-one-out, and up to how many pictures it is refitted. */
   leaveOneOutFloor: 0.02,
   refitUpToPictures: 16,

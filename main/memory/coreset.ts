@@ -1,0 +1,73 @@
+import { stackRows, takeRows, type Matrix } from '../../shared/linear-algebra.ts';
+import { memoryDefaults } from './defaults.ts';
+import { farthestPointPicks } from './farthest-point.ts';
+import { kCentrePicks, type KCentreOptions } from './k-centre.ts';
+import { createRandomProjection, project, type RandomProjection } from './random-projection.ts';
+
+/** Normal patch features that stand for all others, with where each came from. */
+export interface Coreset {
+  /** `[K, D]` */
+  vectors: Matrix;
+  /** `[K]` class index, and index of the picture in the caller's numbering. */
+  entryClass: Int32Array;
+  entryPicture: Int32Array;
+}
+
+/** Collects the candidates of one bank picture by picture; nothing but the chosen patches is kept. */
+export interface CandidateCollector {
+  /** What tokens are multiplied by before patches are chosen; a graph may do it and hand in the result. */
+  readonly patchProjection: RandomProjection;
+  /** Candidates so far. */
+  readonly count: number;
+  /**
+   * Chooses up to 48 patches of one training picture (embedded recipe, section 3.1).
+   * @param tokens `[q, D]`; the chosen rows are copied
+   * @param projected `[q, 24]` tokens x patchProjection, computed here when absent
+   * @returns rows chosen, in the order picked
+   */
+  add(tokens: Matrix, classIndex: number, pictureIndex: number, projected?: Matrix): Int32Array;
+  /** Chooses the bank's entries from all candidates (section 3.2), in the order picked. */
+  build(options?: CoresetOptions): Coreset;
+}
+
+export interface CoresetOptions extends KCentreOptions {
+  /** Entries at most. Default 8,192. */
+  size?: number;
+}
+
+/**
+ * @param dims D
+ * @param seed decides both projections; deep and fine banks take different ones
+ */
+export function createCandidateCollector(dims: number, seed: number): CandidateCollector {
+  const patchProjection = createRandomProjection(dims, memoryDefaults.patchProjectionDims, seed);
+  const parts: Matrix[] = [];
+  const classes: number[] = [];
+  const pictures: number[] = [];
+  return {
+    patchProjection,
+    get count() {
+      return classes.length;
+    },
+    add(tokens, classIndex, pictureIndex, projected = project(tokens, patchProjection)) {
+      const picks = farthestPointPicks(projected, memoryDefaults.patchesPerPicture);
+      parts.push(takeRows(tokens, picks));
+      for (let i = 0; i < picks.length; i++) {
+        classes.push(classIndex);
+        pictures.push(pictureIndex);
+      }
+      return picks;
+    },
+    build({ size = memoryDefaults.bankSize, ...options } = {}) {
+      const candidates = stackRows(parts, dims);
+      // Another seed than the patches', whose directions are already used up.
+      const projection = createRandomProjection(dims, memoryDefaults.coresetProjectionDims, seed ^ 0x5bd1e995);
+      const picks = kCentrePicks(project(candidates, projection), size, options);
+      return {
+        vectors: takeRows(candidates, picks),
+        entryClass: Int32Array.from(picks, (i) => classes[i]!),
+        entryPicture: Int32Array.from(picks, (i) => pictures[i]!),
+      };
+    },
+  };
+}
