@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import { engineNames, type EngineName } from '../detector/detector.ts';
-import { exitCodeHelp, type ExitCode } from './exit-codes.ts';
+import { exitCodeHelp, exitCodes, type ExitCode } from './exit-codes.ts';
 import { createReporter, type Reporter, type Terminal } from './console.ts';
 import type { Services } from './services.ts';
 
@@ -48,6 +48,25 @@ export function addEngineOptions(command: Command): Command {
       `threads of one run (default: the ${String(availableParallelism())} cores)`,
       parseCount,
     );
+}
+
+/**
+ * An option that must be given. Commander's own check comes before the one for unknown flags and would hide the hint
+ * that `--modell` was meant to be `--model`.
+ */
+export function requireOption<Value = string>(
+  command: Command,
+  flags: string,
+  description: string,
+  parse?: (value: string, before: Value | undefined) => Value,
+): Command {
+  const option = new Option(flags, `${description} (required)`);
+  if (parse !== undefined) option.argParser(parse);
+  return command.addOption(option).hook('preAction', (_parent, called) => {
+    if (called.getOptionValue(option.attributeName()) === undefined) {
+      called.error(`error: required option '${flags}' not specified`, { exitCode: exitCodes.usage });
+    }
+  });
 }
 
 /** `--data DIR`, may be given several times. */

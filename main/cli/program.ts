@@ -2,6 +2,9 @@ import { Command } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addBackboneCommand } from './commands/backbone.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addEvaluateCommand } from './commands/evaluate.ts';
+import { addInspectCommand } from './commands/inspect.ts';
+import { addTrainCommand } from './commands/train.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 
@@ -19,6 +22,9 @@ export function buildProgram(context: CommandContext): Command {
       'after',
       `\nExamples:\n  $ twinspect demo\n  $ twinspect train --data pictures/cookies --out cookies.twin\n  $ twinspect inspect --model cookies.twin new-pictures --out results\n${exitCodeHelp}`,
     );
+  addTrainCommand(program, context);
+  addEvaluateCommand(program, context);
+  addInspectCommand(program, context);
   addBackboneCommand(program, context);
   addDoctorCommand(program, context);
   return program;

@@ -1,6 +1,5 @@
-import type { Dataset } from '../datasets/dataset.ts';
+import type { TrainingEvent } from '../../shared/training-events.ts';
 import type { Detector, EngineName } from '../detector/detector.ts';
-import type { Picture, PreparedPicture } from '../pictures/picture.ts';
 import type { RuntimeFacts } from '../system/doctor.ts';
 
 /** What a detector is opened with. */
@@ -10,13 +9,40 @@ export interface OpenOptions {
   threads?: number;
 }
 
-/** The parts of the program that commands put together; tests put in their own. */
+/** The heavy parts that commands put together; tests put in their own. */
 export interface Services {
   openDetector(modelPath: string, options: OpenOptions): Promise<Detector>;
-  readPicture(path: string): Promise<Picture>;
-  preparePicture(picture: Picture, size: number): PreparedPicture;
-  readDataset(dirs: readonly string[]): Promise<Dataset>;
+  trainModel(
+    request: TrainingRequest,
+    onEvent: (event: TrainingEvent) => void,
+    signal: AbortSignal,
+  ): Promise<TrainingSummary>;
   runtimeFacts(): Promise<RuntimeFacts>;
+}
+
+/** What `twinspect train` was asked for. */
+export interface TrainingRequest {
+  dataDirs: string[];
+  preset: string;
+  seed: number;
+  out: string;
+  engine: EngineName;
+  threads?: number;
+  /** Normal pictures per class; undefined: all. */
+  shots?: number;
+  steps?: number;
+  /** Goes on from a checkpoint of the same request. */
+  resume: boolean;
+  /** Memory only: ready in seconds. */
+  instant: boolean;
+}
+
+/** What came out. */
+export interface TrainingSummary {
+  modelPath: string;
+  modelHash: string;
+  classes: string[];
+  elapsedMs: number;
 }
 
 const missing = (): never => {
@@ -26,8 +52,6 @@ const missing = (): never => {
 /** The real parts, each loaded when it's first asked for: `--help` must not wait for a runtime. */
 export const realServices: Services = {
   openDetector: () => missing(),
-  readPicture: () => missing(),
-  preparePicture: () => missing(),
-  readDataset: () => missing(),
+  trainModel: () => missing(),
   runtimeFacts: () => Promise.resolve({ onnxruntimeVersion: undefined, providers: [], absences: [] }),
 };

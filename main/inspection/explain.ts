@@ -1,4 +1,3 @@
-import type { Thresholds } from '../../shared/detection.ts';
 import type { InspectionRecord } from './record.ts';
 
 /** Shares of the fused score by expert, each 0..1, together 1; null where the model has no such expert. */
@@ -37,18 +36,6 @@ export function scoreShares(
 
 function scaled(value: number | null, factor: number): number | null {
   return value === null ? null : value * factor;
-}
-
-/**
- * Score as people see it: rises with the score, the fail threshold reads 50, never clipped. `s / (s + fail)` for the
- * fused scores, which start at 0; a logistic curve through the threshold for scores that may be negative.
- * @returns 0..100
- */
-export function displayScore(score: number, { review, fail }: Thresholds): number {
-  if (fail > 0 && score >= 0) return (100 * score) / (score + fail);
-  if (fail > 0) return 0;
-  const width = Math.max(fail - review, 1e-6);
-  return 100 / (1 + Math.exp(-(score - fail) / width));
 }
 
 /** One plain sentence that says why a part got its verdict. */

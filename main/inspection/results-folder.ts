@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile, type Fi
 import { basename, extname, join } from 'node:path';
 import type { ReportData, ReportPart } from '../../renderer/report/report-data.ts';
 import { renderReport } from '../../renderer/report/report.ts';
+import { displayScore } from '../../shared/calibration/thresholds.ts';
 import { writeError } from '../system/atomic-file.ts';
-import { displayScore, explain, scoreShares } from './explain.ts';
+import { explain, scoreShares } from './explain.ts';
 import { heatLayer } from './heat-map.ts';
 import { displayPicture, encodeJpeg, encodeLayer, encodeOverlay } from './part-pictures.ts';
 import type { Evidence, PresentedPart, VerdictSink } from './pipeline.ts';

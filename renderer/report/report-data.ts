@@ -1,6 +1,6 @@
 import type { Verdict } from '../../shared/detection.ts';
 
-/** One part as the report shows it. Scores named `display` are 0..100 with the fail threshold at 50. */
+/** One part as the report shows it. `display` scores have the fail threshold at 50 and no upper end. */
 export interface ReportPart {
   /** Path as the person knows it. */
   file: string;

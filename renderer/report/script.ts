@@ -76,11 +76,12 @@ function show(index, scroll = true) {
   field('scores').hidden = part.display === null;
   if (part.display !== null) {
     const { score, review } = part.display;
-    field('fill').style.width = score + '%';
+    const onBar = (value) => Math.min(100, Math.max(0, value)) + '%';
+    field('fill').style.width = onBar(score);
     field('now').style.left = Math.min(96, Math.max(4, score)) + '%';
     field('now').textContent = score.toFixed(0);
     field('low').textContent = 'review ' + review.toFixed(0);
-    field('review').style.left = review + '%';
+    field('review').style.left = onBar(review);
     field('review').firstElementChild.textContent = 'review ' + review.toFixed(0);
   }
   for (const name of ['memory', 'local', 'semantic']) {
