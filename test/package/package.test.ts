@@ -174,7 +174,8 @@ describe('a package that was damaged', () => {
   it('any flipped bit is noticed, or changes nothing that is used', async () => {
     const whole = await readFile(path);
     const model = await read();
-    const content = ({ path: _path, modelHash: _hash, ...rest }: ModelPackage): unknown => rest;
+    const content = ({ manifest, normals, graph, statistics, calibration, attribution }: ModelPackage): string =>
+      JSON.stringify([manifest, normals, sha256Of(graph), sha256Of(statistics!), calibration, attribution]);
     const positions = noise(250 * 4, 3);
     const tail = whole.length - 450; // The directory at the end is the delicate part: flip every byte of it.
     const offsets = [...Array.from({ length: 450 }, (_, i) => tail + i), ...Array.from({ length: 60 }, (_, i) => i)];
@@ -186,7 +187,7 @@ describe('a package that was damaged', () => {
       await writeFile(path, damaged);
       const result = await read().catch((error: unknown) => error);
       if (result instanceof UserError) noticed++;
-      else expect(content(result as ModelPackage), `bit flipped at ${offset}`).toEqual(content(model));
+      else expect(content(result as ModelPackage), `bit flipped at ${offset}`).toBe(content(model));
     }
     expect(noticed).toBeGreaterThan(500);
   });
