@@ -1,0 +1,89 @@
+import type { SessionOptions } from './ort-session.ts';
+import { OrtTrainer, type TrainerPlan } from './ort-trainer.ts';
+import { WorkerClient } from './rpc.ts';
+import {
+  checkState,
+  stackInputs,
+  type EngineDescription,
+  type EngineStep,
+  type StepInputs,
+  type TrainingEngine,
+} from './training-engine.ts';
+import { loopGraph, stepwiseGraph } from './training-graph.ts';
+
+export interface OrtEngineOptions extends SessionOptions {
+  /**
+   * `auto` (default) runs the first steps both ways and keeps the faster one. Both give the same bits on the CPU, so
+   * the choice never shows in the weights.
+   */
+  readonly mode?: 'auto' | 'stepwise' | 'loop';
+  /** Runs in this thread and blocks it: for benchmarks. Default: a worker thread. */
+  readonly inline?: boolean;
+}
+
+/**
+ * Compiles a training step to ONNX and runs it on ONNX Runtime in a worker thread, where the state stays.
+ *
+ * @param initial a number for every element of the step's state, by name
+ * @throws UserError for an absent provider; Error for a state that does not fit or a step that can't be traced
+ */
+export async function openOrtEngine(
+  step: EngineStep,
+  initial: ReadonlyMap<string, Float32Array>,
+  options: OrtEngineOptions = {},
+): Promise<TrainingEngine> {
+  const { mode = 'auto', inline = false, ...session } = options;
+  checkState(step.state, initial);
+  const specs = (list: EngineStep['state']): EngineStep['state'] =>
+    list.map(({ name, shape }) => ({ name, shape: [...shape] }));
+  const plan: TrainerPlan = {
+    stepwise: mode === 'loop' ? undefined : stepwiseGraph(step),
+    loop: mode === 'stepwise' ? undefined : loopGraph(step),
+    state: specs(step.state),
+    inputs: specs(step.inputs),
+    outputs: specs(step.outputs),
+    initial: new Map(step.state.map(({ name }) => [name, initial.get(name)!.slice()])),
+    session,
+  };
+  return inline ? inlineEngine(plan, await OrtTrainer.open(plan)) : workerEngine(plan);
+}
+
+function inlineEngine(plan: TrainerPlan, trainer: OrtTrainer): TrainingEngine {
+  return {
+    describe: () => trainer.describe(),
+    runSteps: async (inputs) => (await trainer.runSteps(inputs.length, stackInputs(plan.inputs, inputs))).scalars,
+    readState: () => Promise.resolve(trainer.readState()),
+    writeState: (state) => Promise.resolve(trainer.writeState(new Map([...state].map(([n, d]) => [n, d.slice()])))),
+    close: () => trainer.close(),
+  };
+}
+
+async function workerEngine(plan: TrainerPlan): Promise<TrainingEngine> {
+  const client = await WorkerClient.start('session-worker');
+  try {
+    const opened = await client.call<{ trainer: number; description: EngineDescription }>('openTrainer', plan);
+    const { trainer } = opened;
+    let { description } = opened;
+    const runSteps = async (inputs: readonly StepInputs[]): Promise<Record<string, number>[]> => {
+      const stacked = stackInputs(plan.inputs, inputs);
+      const call = { trainer, steps: inputs.length, inputs: stacked };
+      const buffers = Object.values(stacked).map((data) => data.buffer as ArrayBuffer);
+      const result = await client.call<Awaited<ReturnType<OrtTrainer['runSteps']>>>('train', call, buffers);
+      description = result.description;
+      return result.scalars;
+    };
+    return {
+      describe: () => description,
+      runSteps,
+      readState: () => client.call('readState', { trainer }),
+      writeState: (state) => {
+        checkState(plan.state, state);
+        return client.call('writeState', { trainer, state: new Map(state) });
+      },
+      close: () => client.terminate(),
+    };
+  } catch (error) {
+    await client.terminate();
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+
+/** Name and static shape of one float32 tensor; a scalar has shape `[]`. */
+export interface StepTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** One training step as a pure function of tensors; `TrainingStep` of `main/nn` is one. */
+export interface EngineStep {
+  readonly state: readonly StepTensor[];
+  readonly inputs: readonly StepTensor[];
+  readonly outputs: readonly StepTensor[];
+  apply(
+    state: readonly Tensor[],
+    inputs: Readonly<Record<string, Tensor>>,
+  ): { state: Tensor[]; outputs: Record<string, Tensor> };
+}
+
+/** How an engine runs: stated in progress messages and in the model package. */
+export interface EngineDescription {
+  /** e.g. `onnxruntime 1.30.0` or `tfjs-node-gpu 4.22.0`. */
+  readonly engine: string;
+  readonly provider: string;
+  /** Why this provider, in words. */
+  readonly reason: string;
+  readonly threads: number;
+  /** One run per step, or several steps in an ONNX Loop; `measuring` until the first steps have decided. */
+  readonly mode: 'measuring' | 'stepwise' | 'loop';
+  /** Steps in one uninterruptible run, at most: progress and cancelling can't be finer. */
+  readonly stepsPerRun: number;
+}
+
+/** Data of one step by input name, row-major. Integers are converted to float32. */
+export type StepInputs = Readonly<Record<string, Float32Array | Int32Array>>;
+
+/** Runs a training step again and again on a state of its own. */
+export interface TrainingEngine {
+  describe(): EngineDescription;
+  /**
+   * Runs one step per entry, in order, and returns the named scalars of each. The state moves on.
+   *
+   * @throws Error if an input lacks or its length does not fit its shape
+   */
+  runSteps(inputs: readonly StepInputs[]): Promise<Record<string, number>[]>;
+  /** A copy of the state by name. */
+  readState(): Promise<Map<string, Float32Array>>;
+  /** Replaces the state; every tensor must be given. */
+  writeState(state: ReadonlyMap<string, Float32Array>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/**
+ * Checks a state against its description, so that a checkpoint of another model is named and not computed with.
+ *
+ * @throws Error naming the tensor that lacks or does not fit
+ */
+export function checkState(specs: readonly StepTensor[], state: ReadonlyMap<string, Float32Array>): void {
+  for (const { name, shape } of specs) {
+    const data = state.get(name);
+    if (data === undefined) throw new Error(`the training state lacks the tensor "${name}"`);
+    if (data.length !== elementCount(shape)) {
+      throw new Error(`the training state's "${name}" has ${data.length} numbers instead of [${shape.join(', ')}]`);
+    }
+  }
+}
+
+/** The data of several steps, one after the other, per input. */
+export function stackInputs(specs: readonly StepTensor[], inputs: readonly StepInputs[]): Record<string, Float32Array> {
+  return Object.fromEntries(
+    specs.map(({ name, shape }) => {
+      const count = elementCount(shape);
+      const stacked = new Float32Array(count * inputs.length);
+      inputs.forEach((step, i) => {
+        const data = step[name];
+        if (data === undefined) throw new Error(`the training step lacks its input "${name}"`);
+        if (data.length !== count) {
+          throw new Error(`the training input "${name}" has ${data.length} numbers instead of [${shape.join(', ')}]`);
+        }
+        stacked.set(data, i * count);
+      });
+      return [name, stacked];
+    }),
+  );
+}
