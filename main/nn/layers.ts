@@ -38,6 +38,12 @@ export function param(params: Params, name: string): Tensor {
   return tensor;
 }
 
+/** The parameters whose name starts with `prefix`, without it. */
+export function paramsOf(prefix: string, params: Params): Params {
+  const mine = Object.entries(params).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(mine.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
+
 /** Last size of a tensor's shape. */
 function width(x: Tensor): number {
   return x.shape[x.shape.length - 1]!;

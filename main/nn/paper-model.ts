@@ -2,7 +2,7 @@
 import { runDecoderStudent, type DecoderOrder } from './decoder-student.ts';
 import { runEncoderStudent, type EncoderEmbeddings } from './encoder-student.ts';
 import { blockSpecs, linearSpecs, normSpecs, prefixed, truncNormal, zeros, type ParamSpec } from './init.ts';
-import type { Params } from './layers.ts';
+import { paramsOf, type Params } from './layers.ts';
 import { classTokenErrors, decoderError, encoderError, type ErrorReduction, type HardMining } from './losses.ts';
 import { noisyOrLoss } from './noisy-or.ts';
 import { positionMatrix, type Grid, type PositionMode } from './resample.ts';
@@ -69,12 +69,6 @@ export function encoderStudentSpecs(options: PaperModelOptions): ParamSpec[] {
     ).flat(),
     ...normSpecs('norm', c),
   ];
-}
-
-/** The parameters whose name starts with `prefix`, without it. */
-export function paramsOf(prefix: string, params: Params): Params {
-  const mine = Object.entries(params).filter(([name]) => name.startsWith(prefix));
-  return Object.fromEntries(mine.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 /** Loss of each picture from both students' errors, all `[B]`. */

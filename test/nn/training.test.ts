@@ -8,7 +8,7 @@ import { learningRate, miningRank, miningShare } from '../../main/nn/schedule.ts
 import { ablationScore, errorWithoutLast, lastError } from '../../main/nn/scores.ts';
 import { classTokenErrors } from '../../main/nn/losses.ts';
 import { runEncoderStudent } from '../../main/nn/encoder-student.ts';
-import { paramsOf } from '../../main/nn/paper-model.ts';
+import { paramsOf } from '../../main/nn/layers.ts';
 import { tf, type Tensor } from '../../main/nn/tf.ts';
 import { makeTrainingStep } from '../../main/nn/training-step.ts';
 import { classTokens, embedTokens, patchify, runVit, teacherGroups } from '../../main/nn/vit.ts';

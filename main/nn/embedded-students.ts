@@ -1,0 +1,345 @@
+/**
+ * The two small students of the embedded preset (embedded-recipe section 7): networks, training loss and scores.
+ * They receive tokens and targets, never pictures, so any teacher with such features can stand behind them.
+ */
+import { createRandom } from '../../shared/random.ts';
+import type { StudentScores } from './embedded-detector.ts';
+import {
+  blockSpecs,
+  initialise,
+  linearSpecs,
+  normSpecs,
+  prefixed,
+  truncNormal,
+  type NamedArray,
+  type ParamSpec,
+} from './init.ts';
+import { decoderBlock, encoderBlock, gelu, layerNorm, linear, param, paramsOf, type Params } from './layers.ts';
+import { decoderError, pointDistance } from './losses.ts';
+import { noisyOrLoss } from './noisy-or.ts';
+import { mapMaximum, minDistance, smooth3 } from './normal-memory.ts';
+import type { OptimizerOptions } from './optimizer.ts';
+import { tf, type Tensor } from './tf.ts';
+import { stepInput, type BatchLosses, type TrainableModel } from './training-step.ts';
+
+/** Every constant of the two students, their training and their scores. */
+export const embeddedStudentDefaults = {
+  /** Decoder student: bottleneck widths, blocks and heads of attention. */
+  decoderHidden: 320,
+  decoderWidth: 160,
+  decoderDepth: 2,
+  decoderHeads: 5,
+  decoderLayerNormEps: 1e-8,
+  /** Share of values dropped at each of the bottleneck's three places. */
+  dropout: 0.4,
+  /** Random tokens of each picture that the decoder student trains on. */
+  tokensPerStep: 128,
+  /** Encoder student. */
+  encoderWidth: 160,
+  encoderDepth: 4,
+  encoderHeads: 5,
+  encoderLayerNormEps: 1e-6,
+  /** Fresh weights: normal with this standard deviation. */
+  linearStd: 0.02,
+  /** Added to the standard deviation of tokens and of targets when they are standardised. */
+  tokenSdFloor: 1e-3,
+  targetSdFloor: 1e-4,
+  batch: 16,
+  steps: 300,
+  /** Pictures of a class of n are drawn with weight n to this power. */
+  samplingPower: -0.5,
+  /** Hard mining: final share of easy points, ramp as a share of all steps, factor on their gradients. */
+  miningShare: 0.9,
+  miningRampShare: 0.2,
+  miningFactor: 0.1,
+  lr: 2e-3,
+  warmup: 30,
+  /** The cosine ends at this share of `lr`. */
+  finalLrShare: 0.05,
+  optimizer: {
+    amsgrad: true,
+    betas: [0.9, 0.999],
+    eps: 1e-10,
+    weightDecay: 1e-4,
+    clipThreshold: 1,
+    gradClip: 0.1,
+  },
+} as const;
+
+type Widened<T> = T extends number ? number : T;
+
+/** The constants' names with other values than the defaults. */
+export type EmbeddedStudentOptions = Omit<
+  { readonly [K in keyof typeof embeddedStudentDefaults]: Widened<(typeof embeddedStudentDefaults)[K]> },
+  'optimizer'
+> & { readonly optimizer: OptimizerOptions };
+
+/** What the teacher's features look like; the numbers are EfficientNet-Lite2's at 256 px. */
+export interface EmbeddedStudentDims {
+  /** Decoder student's two groups of channels: stage 5 (120) and upsampled stage 6 (208). */
+  readonly groups: readonly [number, number];
+  /** Encoder student's tokens and their width (64 x 192). */
+  readonly encoderTokens: number;
+  readonly encoderDims: number;
+  /** Channels of stages 1 to 7 (16, 24, 48, 88, 120, 208, 352). */
+  readonly stages: readonly number[];
+  /** Channels of the head (1280). */
+  readonly head: number;
+}
+
+/** Index of the stages whose channels the decoder's groups are: stage 5 and stage 6. */
+const groupStages = [4, 5] as const;
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** Widths of the encoder student's targets in their order: stage means, head mean, deviations of both groups. */
+export function encoderLevels(dims: EmbeddedStudentDims): number[] {
+  return [...dims.stages, dims.head, ...dims.groups];
+}
+
+/** Length of the encoder student's target vector (2464). */
+export function encoderTargetSize(dims: EmbeddedStudentDims): number {
+  return sum(encoderLevels(dims));
+}
+
+/** Length of the residual that scores (656): means and deviations of both groups. */
+export function residualSize(dims: EmbeddedStudentDims): number {
+  return 2 * sum(dims.groups);
+}
+
+/**
+ * Picks the encoder student's targets out of the teacher's feature vector
+ * `[stage means | head mean | group means | group deviations]`: everything but the group means, which would repeat
+ * stage means. `[B, 2792]` -> `[B, 2464]`.
+ */
+export function encoderTargets(vector: Tensor, dims: EmbeddedStudentDims): Tensor {
+  const levels = sum(dims.stages) + dims.head;
+  const means = sum(dims.groups);
+  return tf.concat([tf.slice(vector, [0, 0], [-1, levels]), tf.slice(vector, [0, levels + means], [-1, means])], 1);
+}
+
+/** Parameters of both students, names prefixed `decoder/` and `encoder/`. */
+export function embeddedStudentSpecs(
+  dims: EmbeddedStudentDims,
+  options: EmbeddedStudentOptions = embeddedStudentDefaults,
+): ParamSpec[] {
+  const init = truncNormal(options.linearStd);
+  const [a, b] = dims.groups;
+  const { decoderWidth, decoderHidden, encoderWidth, encoderDepth } = options;
+  const decoder = [
+    ...linearSpecs('bottleneck.fc1', a + b, decoderHidden, init),
+    ...linearSpecs('bottleneck.fc2', decoderHidden, decoderWidth, init),
+    ...Array.from({ length: options.decoderDepth }, (_, i) => blockSpecs(`blocks.${i}`, decoderWidth, init)).flat(),
+    ...linearSpecs('heads.0', decoderWidth, a, init),
+    ...linearSpecs('heads.1', decoderWidth, b, init),
+  ];
+  const encoder = [
+    ...linearSpecs('embed', dims.encoderDims, encoderWidth, init),
+    { name: 'cls_token', shape: [1, 1, encoderWidth], init },
+    { name: 'pos_embed', shape: [1, dims.encoderTokens, encoderWidth], init },
+    ...Array.from({ length: encoderDepth }, (_, i) => blockSpecs(`blocks.${i}`, encoderWidth, init)).flat(),
+    ...normSpecs('norm', encoderWidth),
+    ...encoderLevels(dims).flatMap((size, i) => linearSpecs(`heads.${i}`, encoderWidth, size, init)),
+  ];
+  return [...prefixed('decoder/', decoder), ...prefixed('encoder/', encoder)];
+}
+
+/** Fresh values of both students, the same for the same seed. */
+export function initEmbeddedStudents(
+  seed: number,
+  dims: EmbeddedStudentDims,
+  options: EmbeddedStudentOptions = embeddedStudentDefaults,
+): Map<string, NamedArray> {
+  return initialise(embeddedStudentSpecs(dims, options), createRandom(seed));
+}
+
+/** Dropout masks of the decoder student's bottleneck, already divided by the share kept. */
+export interface DecoderMasks {
+  readonly input: Tensor;
+  readonly hidden: Tensor;
+  readonly output: Tensor;
+}
+
+/**
+ * Decoder student: rebuilds both groups of the standardised tokens it is shown.
+ * @param tokens `[B, N, groups A + B]` standardised
+ * @param masks  leave out for inspection
+ * @returns group A `[B, N, 120]` from the last block, group B `[B, N, 208]` from the one before (mirrored)
+ */
+export function runEmbeddedDecoder(
+  tokens: Tensor,
+  params: Params,
+  masks?: DecoderMasks,
+  options: EmbeddedStudentOptions = embeddedStudentDefaults,
+): [Tensor, Tensor] {
+  const drop = (x: Tensor, mask: Tensor | undefined) => (mask === undefined ? x : tf.mul(x, mask));
+  const hidden = gelu(linear(drop(tokens, masks?.input), params, 'bottleneck.fc1'));
+  let x = drop(linear(drop(hidden, masks?.hidden), params, 'bottleneck.fc2'), masks?.output);
+  const outputs: Tensor[] = [];
+  for (let i = 0; i < options.decoderDepth; i += 1) {
+    const block = { heads: options.decoderHeads, layerNormEps: options.decoderLayerNormEps };
+    x = decoderBlock(x, params, `blocks.${i}`, block);
+    outputs.push(x);
+  }
+  const [last, before] = [outputs.at(-1)!, outputs.at(-2)!];
+  return [linear(last, params, 'heads.0'), linear(before, params, 'heads.1')];
+}
+
+/** Standardised tokens as the two groups the decoder student is compared with. */
+export function decoderTargets(tokens: Tensor, dims: EmbeddedStudentDims): [Tensor, Tensor] {
+  return tf.split(tokens, [...dims.groups], 2) as [Tensor, Tensor];
+}
+
+/**
+ * Encoder student: predicts the picture's standardised target vector from its class token.
+ *
+ * Stage j (counted from 0) comes from the raw class token after block `min(j, depth - 1)`; head mean and deviations
+ * from the final normalised one.
+ * @param tokens `[B, 64, 192]` standardised
+ * @returns `[B, 2464]`
+ */
+export function runEmbeddedEncoder(
+  tokens: Tensor,
+  params: Params,
+  dims: EmbeddedStudentDims,
+  options: EmbeddedStudentOptions = embeddedStudentDefaults,
+): Tensor {
+  const embedded = tf.add(linear(tokens, params, 'embed'), param(params, 'pos_embed'));
+  // Zeros made from the batch itself keep its size open in a traced graph.
+  const zeros = tf.mul(tf.slice(embedded, [0, 0, 0], [-1, 1, -1]), 0);
+  let x: Tensor = tf.concat([tf.add(zeros, param(params, 'cls_token')), embedded], 1);
+  const classToken = (y: Tensor) => tf.reshape(tf.slice(y, [0, 0, 0], [-1, 1, -1]), [-1, options.encoderWidth]);
+  const raw: Tensor[] = [];
+  for (let i = 0; i < options.encoderDepth; i += 1) {
+    const block = { heads: options.encoderHeads, layerNormEps: options.encoderLayerNormEps };
+    x = encoderBlock(x, params, `blocks.${i}`, block);
+    raw.push(classToken(x));
+  }
+  const normed = layerNorm(raw.at(-1)!, params, 'norm', options.encoderLayerNormEps);
+  const predictions = encoderLevels(dims).map((_, level) => {
+    const source = level < dims.stages.length ? raw[Math.min(level, options.encoderDepth - 1)]! : normed;
+    return linear(source, params, `heads.${level}`);
+  });
+  return tf.concat(predictions, 1);
+}
+
+/** Mean over levels of the mean squared error: each value weighs `1 / (levels * width of its level)`. `[B]`. */
+export function levelError(target: Tensor, prediction: Tensor, dims: EmbeddedStudentDims): Tensor {
+  const levels = encoderLevels(dims);
+  const weights = Float32Array.from(levels.flatMap((size) => new Array<number>(size).fill(1 / (levels.length * size))));
+  const squares = tf.squaredDifference(prediction, target);
+  return tf.reshape(tf.matMul(squares as tf.Tensor2D, tf.tensor2d(weights, [weights.length, 1])), [-1]);
+}
+
+/**
+ * Both students as a model to train.
+ *
+ * Inputs, all float32: `decoderTokens` `[batch, N, 328]` and `encoderTokens` `[batch, 64, 192]` standardised,
+ * `encoderTargets` `[batch, 2464]` standardised, `label` `[batch]` (1 normal, 0 anomalous), `mask.input`
+ * `[batch, N, 328]`, `mask.hidden` `[batch, N, 320]`, `mask.output` `[batch, N, 160]` (from `fillDropoutMask`),
+ * `miningRank` scalar (from `miningRank(batch * N, share)`).
+ */
+export function makeEmbeddedModel(
+  dims: EmbeddedStudentDims,
+  batch: number = embeddedStudentDefaults.batch,
+  options: EmbeddedStudentOptions = embeddedStudentDefaults,
+): TrainableModel {
+  const count = options.tokensPerStep;
+  const width = sum(dims.groups);
+  return {
+    params: embeddedStudentSpecs(dims, options),
+    inputs: [
+      { name: 'decoderTokens', shape: [batch, count, width] },
+      { name: 'encoderTokens', shape: [batch, dims.encoderTokens, dims.encoderDims] },
+      { name: 'encoderTargets', shape: [batch, encoderTargetSize(dims)] },
+      { name: 'label', shape: [batch] },
+      { name: 'mask.input', shape: [batch, count, width] },
+      { name: 'mask.hidden', shape: [batch, count, options.decoderHidden] },
+      { name: 'mask.output', shape: [batch, count, options.decoderWidth] },
+      { name: 'miningRank', shape: [] },
+    ],
+    losses: (params, inputs): BatchLosses => {
+      const label = stepInput(inputs, 'label');
+      const tokens = stepInput(inputs, 'decoderTokens');
+      const masks = {
+        input: stepInput(inputs, 'mask.input'),
+        hidden: stepInput(inputs, 'mask.hidden'),
+        output: stepInput(inputs, 'mask.output'),
+      };
+      const rebuilt = runEmbeddedDecoder(tokens, paramsOf('decoder/', params), masks, options);
+      const mining = { rank: stepInput(inputs, 'miningRank'), factor: options.miningFactor, label };
+      const decoder = decoderError(decoderTargets(tokens, dims), rebuilt, mining);
+      const predicted = runEmbeddedEncoder(
+        stepInput(inputs, 'encoderTokens'),
+        paramsOf('encoder/', params),
+        dims,
+        options,
+      );
+      const encoder = levelError(stepInput(inputs, 'encoderTargets'), predicted, dims);
+      return { loss: noisyOrLoss(encoder, decoder, label), decoder, encoder };
+    },
+  };
+}
+
+/** Mean and what to divide by (standard deviation plus its floor) of one kind of numbers, both `[width]`. */
+export interface Standardiser {
+  readonly mean: Tensor;
+  readonly divisor: Tensor;
+}
+
+/** How the features of one trained model are standardised. */
+export interface StudentStandardisers {
+  /** Of the decoder student's tokens `[328]`, the encoder student's `[192]` and its targets `[2464]`. */
+  readonly decoderTokens: Standardiser;
+  readonly encoderTokens: Standardiser;
+  readonly encoderTargets: Standardiser;
+}
+
+/** `(x - mean) / divisor` over the last axis. */
+export function standardiseBy(x: Tensor, { mean, divisor }: Standardiser): Tensor {
+  return tf.div(tf.sub(x, mean), divisor);
+}
+
+/** Both students' scores of a batch, for the fused inference graph: keeps the batch size open. */
+export interface EmbeddedStudentScores extends StudentScores {
+  /** `[B, g, g]` decoder student's smoothed map of group B, range [0, 2]. */
+  readonly decoderMap: Tensor;
+}
+
+/**
+ * Scores of both students from a teacher's raw features.
+ * @param tokens        `[B, g*g, 328]`
+ * @param encoderTokens `[B, 64, 192]`
+ * @param vector        `[B, 2792]`, see {@link encoderTargets}
+ * @returns decoder `[B]`: ln of the maximum of the smoothed `1 - cos` map of group B; residual `[B, 656]`: standardised
+ *   target minus prediction of [group means, group deviations]
+ */
+export function scoreEmbeddedStudents(
+  features: { readonly tokens: Tensor; readonly encoderTokens: Tensor; readonly vector: Tensor },
+  params: Params,
+  standardisers: StudentStandardisers,
+  dims: EmbeddedStudentDims,
+  options: EmbeddedStudentOptions = embeddedStudentDefaults,
+): EmbeddedStudentScores {
+  const tokens = standardiseBy(features.tokens, standardisers.decoderTokens);
+  const [, target] = decoderTargets(tokens, dims);
+  const [, rebuilt] = runEmbeddedDecoder(tokens, paramsOf('decoder/', params), undefined, options);
+  const side = Math.round(Math.sqrt(tokens.shape[1]!));
+  const decoderMap = smooth3(tf.reshape(pointDistance(target, rebuilt), [-1, side, side]));
+  const decoder = tf.log(tf.maximum(mapMaximum(decoderMap), minDistance));
+
+  const targets = standardiseBy(encoderTargets(features.vector, dims), standardisers.encoderTargets);
+  const seen = standardiseBy(features.encoderTokens, standardisers.encoderTokens);
+  const predicted = runEmbeddedEncoder(seen, paramsOf('encoder/', params), dims, options);
+  const difference = tf.sub(targets, predicted);
+  const meansAt = groupStages.map((stage) => sum(dims.stages.slice(0, stage)));
+  const deviationsAt = sum(dims.stages) + dims.head;
+  const residual = tf.concat(
+    [
+      ...dims.groups.map((size, i) => tf.slice(difference, [0, meansAt[i]!], [-1, size])),
+      tf.slice(difference, [0, deviationsAt], [-1, sum(dims.groups)]),
+    ],
+    1,
+  );
+  return { decoder, residual, decoderMap };
+}
