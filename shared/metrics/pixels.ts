@@ -132,7 +132,7 @@ export function rankedAupro(ranked: RankedPixels, options: AuproOptions = {}): n
     }
     overlap += gained;
   }
-  return area / allowed;
+  return Math.min(1, area / allowed); // The overlap's sum of weights may round to just above 1.
 }
 
 /**
@@ -170,7 +170,7 @@ export function rankedAuproStepped(ranked: RankedPixels, options: SteppedAuproOp
   if (!(span > 0)) return null;
   let area = 0;
   for (let i = 1; i < rates.length; i++) area += ((rates[i]! - rates[i - 1]!) * (overlaps[i]! + overlaps[i - 1]!)) / 2;
-  return area / span;
+  return Math.min(1, area / span);
 }
 
 /** Number of values that are not above `threshold`, in an ascending array. */

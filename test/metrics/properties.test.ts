@@ -193,6 +193,16 @@ describe('pixel metrics', () => {
     expect(aupro([{ width: 8, height: 1, anomalyMap, gtMask }])).toBeCloseTo(0.5, 12);
   });
 
+  it('never exceeds 1 by rounding, however many regions', () => {
+    for (let regions = 1; regions < 200; regions++) {
+      const gtMask = Uint8Array.from({ length: 2 * regions + 1 }, (_, i) => i % 2);
+      const anomalyMap = Float32Array.from(gtMask);
+      const picture = { width: gtMask.length, height: 1, anomalyMap, gtMask };
+      expect(aupro([picture])).toBeLessThanOrEqual(1);
+      expect(aupro([picture])).toBeCloseTo(1, 12);
+    }
+  });
+
   it('what is not defined is null', () => {
     const map = (values: number[], mask: number[] | null): PixelTruth[] => [
       {
