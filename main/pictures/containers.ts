@@ -1,4 +1,4 @@
-import { pictureErrors, type PictureHeader } from './header.ts';
+import { checkPictureSize, pictureErrors, type PictureHeader } from './header.ts';
 
 /**
  * Walks the containers (not the pixels) of PNG, JPEG, BMP and WebP: size, completeness, and a version of the file
@@ -33,6 +33,7 @@ export function openJpeg(bytes: Buffer, name: string): Container {
       if (marker > 0xc2 || bytes[at + 4] !== 8)
         throw pictureErrors.unsupported(name, 'is a lossless, arithmetic-coded or 12-bit JPEG, which is not read');
       frame = { height: bytes.readUInt16BE(at + 5), width: bytes.readUInt16BE(at + 7) };
+      checkPictureSize(name, { ...frame, bytesPerPixel: 4 });
     }
     if (marker === 0xda) scan = at;
     else if (marker !== 0xe2) kept.push(bytes.subarray(at, end));
@@ -132,6 +133,7 @@ export function openBmp(bytes: Buffer, name: string): Container {
   const compression = old ? 0 : bytes.readUInt32LE(30);
   if (![1, 4, 8, 16, 24, 32].includes(bits) || compression === 4 || compression === 5)
     throw pictureErrors.unsupported(name, 'is a BMP of a rare kind, which is not read');
+  checkPictureSize(name, { width, height, bytesPerPixel: 4 });
   const packed = compression === 1 || compression === 2;
   if (!packed && bytes.readUInt32LE(10) + Math.ceil((width * bits) / 32) * 4 * height > bytes.length)
     throw pictureErrors.truncated(name, 'the BMP holds fewer pixels than its header says');

@@ -19,8 +19,21 @@ export function decodeTiff(bytes: Buffer, name: string): Picture {
   const page = readPage(bytes, name, true);
   const layout = checkLayout(page, name);
   checkBlocks(page, layout.blockBytes, bytes, name);
-  const decoded = readPage(bytes, name, false);
-  return orientPicture(toPicture(decoded, name), Number(page.orientation ?? 1));
+  const orientation = Number(page.orientation ?? 1);
+  const decoded = readPage(orientation === 1 ? bytes : withoutOrientation(bytes), name, false);
+  return orientPicture(toPicture(decoded, name), orientation);
+}
+
+/** A copy with the orientation tag of the first page set to 1: the library decodes no other. */
+function withoutOrientation(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  const little = copy[0] === 0x49;
+  const read16 = (at: number): number => (little ? copy.readUInt16LE(at) : copy.readUInt16BE(at));
+  const directory = little ? copy.readUInt32LE(4) : copy.readUInt32BE(4);
+  const entries = read16(directory);
+  for (let at = directory + 2, last = at + entries * 12; at < last; at += 12)
+    if (read16(at) === 274) copy.writeUInt16LE(little ? 1 : 0x100, at + 8);
+  return copy;
 }
 
 function readPage(bytes: Buffer, name: string, headerOnly: boolean): TiffPage {
