@@ -30,6 +30,7 @@ export interface FeatureSizes {
   fineDims: number;
   deepTokens: number;
   fineTokens: number;
+  coarseTokens: number;
   /** Mean and deviation of stage 5 and upsampled stage 6 (656). */
   globalDims: number;
   /** Means of stages 5, 6 and 7 (680). */
@@ -71,6 +72,7 @@ export function featureSizes(shapes: FeatureShapes): FeatureSizes {
     fineDims: shapes.stage3 + shapes.stage5,
     deepTokens: shapes.deepGrid ** 2,
     fineTokens: shapes.fineGrid ** 2,
+    coarseTokens: (shapes.deepGrid / 2) ** 2,
     globalDims: 2 * deepDims,
     classDims: shapes.stage5 + shapes.stage6 + shapes.stage7,
     encoderTokens: (shapes.fineGrid / 4) ** 2,
@@ -85,6 +87,8 @@ export interface TeacherValues {
   stage3: string;
   /** `[B, deepTokens, deepDims]` decoder student's tokens: 3x3 mean of stage 5 over the cells present, upsampled stage 6. */
   tokens: string;
+  /** `[B, coarseTokens, stage6]` stage 6, 3x3 mean padded with zeros and divided by nine. */
+  coarse: string;
   /** `[B, encoderTokens, encoderDims]` encoder student's tokens: stage 3 pooled, 2x2 cells unshuffled. */
   encoderTokens: string;
   /** `[B, vectorDims]` means of stages 1..7, head mean, then mean and unbiased deviation of stage 5 and upsampled stage 6. */
@@ -132,10 +136,11 @@ export function buildEmbeddedTeacher(
     deviation,
   ]);
   const flat3 = graph.node('Reshape', [stage3, graph.ints([0, shapes.stage3, fineGrid ** 2])])[0];
-  return { stage3: flat3, tokens, encoderTokens, vector };
+  const coarse = toTokens(graph, averagePool3(graph, stage6, true), shapes.stage6, (deepGrid / 2) ** 2);
+  return { stage3: flat3, tokens, coarse, encoderTokens, vector };
 }
 
-/** Token sets the normal memory searches. */
+/** The two token sets the normal memory derives; the third, coarse, is cached as it is. */
 export interface MemoryTokens {
   /** `[B, deepTokens, deepDims]` */
   deep: string;
@@ -163,11 +168,7 @@ export function buildMemoryTokens(
   const deep = graph.node('Mul', [values.tokens, border])[0];
 
   const planes = graph.node('Reshape', [values.stage3, graph.ints([0, shapes.stage3, fineGrid, fineGrid])])[0];
-  const pooled3 = graph.node('AveragePool', [planes], {
-    kernel_shape: { ints: [3, 3] },
-    pads: { ints: [1, 1, 1, 1] },
-    count_include_pad: { int: 1 },
-  })[0];
+  const pooled3 = averagePool3(graph, planes, true);
   const own5 = graph.node('Slice', [deep, graph.ints([0]), graph.ints([shapes.stage5]), graph.ints([2])])[0];
   const planes5 = graph.node('Reshape', [
     graph.node('Transpose', [own5], { perm: { ints: [0, 2, 1] } })[0],
@@ -186,11 +187,12 @@ function concat(graph: OnnxGraph, values: readonly string[]): string {
   return graph.node('Concat', values, { axis: { int: 1 } })[0];
 }
 
-function averagePool3(graph: OnnxGraph, value: string): string {
+/** 3x3 mean; `always9` divides by nine at the border too, else by the cells present. */
+function averagePool3(graph: OnnxGraph, value: string, always9 = false): string {
   return graph.node('AveragePool', [value], {
     kernel_shape: { ints: [3, 3] },
     pads: { ints: [1, 1, 1, 1] },
-    count_include_pad: { int: 0 },
+    count_include_pad: { int: always9 ? 1 : 0 },
   })[0];
 }
 

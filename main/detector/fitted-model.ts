@@ -1,49 +1,40 @@
 import type { Matrix } from '../../shared/linear-algebra.ts';
-import type { MemoryBank } from '../memory/bank.ts';
+import type { Standardisation } from '../memory/calibrate.ts';
 import type { ClassInference } from '../memory/class-inference.ts';
+import type { Coreset } from '../memory/coreset.ts';
 import type { Gaussian } from '../memory/gaussian.ts';
+import type { LocalStatistics } from '../memory/leave-one-out.ts';
+import type { SearchIndex } from '../memory/search-bank.ts';
 
-/** Mean and standard deviation of a score on normal pictures, `[C]` each. */
-export interface ClassScale {
-  mean: Float64Array;
-  sd: Float64Array;
+/** One bank of normal patch features with its leave-one-out statistics, laid out for the search. */
+export interface FittedBank extends Coreset, LocalStatistics {
+  index: SearchIndex;
 }
 
-/** Logarithms of distances of normal tokens to one bank. */
-export interface FittedStatistics {
-  /** `[K]` */
-  entryMean: Float32Array;
-  entryVariance: Float32Array;
-  /** `[C]` */
-  classMean: Float32Array;
-  classVariance: Float32Array;
-}
+/** The three banks: stage 5 and 6 on the 16 grid, stage 3 and 5 on the 32 grid, stage 6 on the 8 grid. */
+export const bankNames = ['deep', 'fine', 'coarse'] as const;
+export type BankName = (typeof bankNames)[number];
 
-/** The normal memory after fitting, as plain numbers. Sections of the embedded recipe in brackets. */
-export interface FittedMemory {
-  /** [3] */
-  deep: MemoryBank;
-  fine: MemoryBank;
-  /** [4] */
-  deepStatistics: FittedStatistics;
-  fineStatistics: FittedStatistics;
-  /** [5] of the map's maximum. */
-  local: ClassScale;
-  /** [6] */
+/** The third expert, the normal memory, after fitting. */
+export interface FittedMemory extends Record<BankName, FittedBank> {
+  /** Of the maximum of the map of deep and fine bank together. */
+  localScore: Standardisation;
+  /** Of the maximum of the coarse bank's map. */
+  coarseScore: Standardisation;
+  /** One per class, over the global vector. */
   gaussians: Gaussian[];
-  global: ClassScale;
-  /** [9] */
+  globalScore: Standardisation;
   classInference: ClassInference;
   /** `rows` `[M, q]` descriptors of all normal pictures, `projection` `[p, q]`, `owner` `[M]` class of each. */
   descriptors: { projection: Matrix; rows: Matrix; owner: Int32Array };
 }
 
-/** The students after training: named parameters and their calibration. [7] */
+/** The students after training: named parameters and their calibration (embedded-recipe section 7). */
 export interface FittedStudents {
   /** Trained parameters and frozen standardisation by name. */
   parameters: Map<string, { shape: readonly number[]; data: Float32Array }>;
-  decoder: ClassScale;
+  decoder: Standardisation;
   /** One Gaussian per class on the encoder student's residual. */
   residuals: Gaussian[];
-  residual: ClassScale;
+  residual: Standardisation;
 }

@@ -1,6 +1,7 @@
 import type { BackboneEntry } from '../backbones/registry.ts';
 import type { Safetensor } from '../backbones/safetensors.ts';
 import { detect, type StudentTensors, type VectorLayout } from '../nn/embedded-detector.ts';
+import type { Tensor } from '../nn/tf.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto, type TraceInput } from '../onnx/tracing-backend.ts';
 import { buildEmbeddedTeacher, buildMemoryTokens, featureShapes, featureSizes } from './embedded-features.ts';
@@ -32,6 +33,8 @@ export interface FusedModel {
   /** Makes the students' tensors inside the trace; absent in instant mode. */
   students: (() => StudentTensors) | undefined;
 }
+
+type FeatureInputs = [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
 
 /** Where the parts of the teacher's feature vector lie. */
 export function vectorLayout(entry: BackboneEntry): VectorLayout {
@@ -67,14 +70,15 @@ export function buildFusedGraph({ entry, weights, memory, students }: FusedModel
     [
       float(deep, sizes.deepTokens, sizes.deepDims),
       float(fine, sizes.fineTokens, sizes.fineDims),
+      float(teacher.coarse, sizes.coarseTokens, shapes.stage6),
       float(teacher.tokens, sizes.deepTokens, sizes.deepDims),
       float(teacher.encoderTokens, sizes.encoderTokens, sizes.encoderDims),
       float(teacher.vector, sizes.vectorDims),
     ],
     (...tensors) => {
-      const [deepTokens, fineTokens, tokens, encoderTokens, vector] = tensors;
+      const [deepTokens, fineTokens, coarse, tokens, encoderTokens, vector] = tensors as FeatureInputs;
       const outputs = detect(
-        { deep: deepTokens!, fine: fineTokens!, tokens: tokens!, encoderTokens: encoderTokens!, vector: vector! },
+        { deep: deepTokens, fine: fineTokens, coarse, tokens, encoderTokens, vector },
         memoryTensors(memory),
         students?.(),
         vectorLayout(entry),

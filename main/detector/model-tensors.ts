@@ -1,21 +1,23 @@
 import type { Matrix } from '../../shared/linear-algebra.ts';
-import type { MemoryBank } from '../memory/bank.ts';
+import type { Standardisation } from '../memory/calibrate.ts';
 import type { Gaussian } from '../memory/gaussian.ts';
+import type { LocalStatistics } from '../memory/leave-one-out.ts';
+import type { SearchIndex } from '../memory/search-bank.ts';
 import type { MemoryTensors, ScoreScale } from '../nn/embedded-detector.ts';
 import type { BankStatistics, GaussianBundle, SearchBank } from '../nn/normal-memory.ts';
 import { tf } from '../nn/tf.ts';
-import type { ClassScale, FittedMemory, FittedStatistics } from './fitted-model.ts';
+import type { FittedMemory } from './fitted-model.ts';
 
 /** Fitted numbers as the tensors that the detector's functions take. Call it inside the trace that uses them. */
 export function memoryTensors(memory: FittedMemory): MemoryTensors {
   return {
-    deep: bankTensors(memory.deep),
-    fine: bankTensors(memory.fine),
-    deepStatistics: statisticsTensors(memory.deepStatistics),
-    fineStatistics: statisticsTensors(memory.fineStatistics),
-    local: scaleTensors(memory.local),
+    deep: { search: bankTensors(memory.deep.index), statistics: statisticsTensors(memory.deep) },
+    fine: { search: bankTensors(memory.fine.index), statistics: statisticsTensors(memory.fine) },
+    coarse: { search: bankTensors(memory.coarse.index), statistics: statisticsTensors(memory.coarse) },
+    local: scaleTensors(memory.localScore),
+    coarseScale: scaleTensors(memory.coarseScore),
     global: gaussianTensors(memory.gaussians),
-    globalScale: scaleTensors(memory.global),
+    globalScale: scaleTensors(memory.globalScore),
     classFinder: {
       centre: tf.tensor1d(memory.classInference.origin),
       whitening: matrixTensor(memory.classInference.whitening),
@@ -27,15 +29,16 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
   };
 }
 
-export function bankTensors(bank: MemoryBank): SearchBank {
+export function bankTensors(bank: SearchIndex): SearchBank {
   return {
+    centre: tf.tensor1d(bank.centre),
     projection: matrixTensor(bank.projection),
     lookup: matrixTensor(bank.lookup),
     vectors: matrixTensor(bank.vectors),
   };
 }
 
-export function statisticsTensors(statistics: FittedStatistics): BankStatistics {
+export function statisticsTensors(statistics: LocalStatistics): BankStatistics {
   const reciprocalRoot = (variance: Float32Array): tf.Tensor => tf.tensor1d(variance.map((v) => 1 / Math.sqrt(v)));
   return {
     entryMean: tf.tensor1d(statistics.entryMean),
@@ -45,10 +48,10 @@ export function statisticsTensors(statistics: FittedStatistics): BankStatistics 
   };
 }
 
-export function scaleTensors(scale: ClassScale): ScoreScale {
+export function scaleTensors(scale: Standardisation): ScoreScale {
   return {
-    mean: tf.tensor1d(Float32Array.from(scale.mean)),
-    scale: tf.tensor1d(Float32Array.from(scale.sd, (sd) => 1 / sd)),
+    mean: tf.tensor1d(scale.mean),
+    scale: tf.tensor1d(scale.sd.map((sd) => 1 / sd)),
   };
 }
 

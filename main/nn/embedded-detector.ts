@@ -3,6 +3,7 @@
  * fused inference graph, and nothing else computes a score (embedded-recipe sections 3 to 9).
  */
 import {
+  deviationMap,
   enlargeMap,
   findClass,
   gaussianDistances,
@@ -35,13 +36,21 @@ export interface ScoreScale {
   scale: Tensor;
 }
 
+/** One bank: where to search, and what is normal there. */
+export interface BankTensors {
+  search: SearchBank;
+  statistics: BankStatistics;
+}
+
 /** Everything the memory expert needs. */
 export interface MemoryTensors {
-  deep: SearchBank;
-  fine: SearchBank;
-  deepStatistics: BankStatistics;
-  fineStatistics: BankStatistics;
+  deep: BankTensors;
+  fine: BankTensors;
+  coarse: BankTensors;
+  /** Of the largest value of the map of deep and fine bank together. */
   local: ScoreScale;
+  /** Of the largest value of the coarse bank's map. */
+  coarseScale: ScoreScale;
   global: GaussianBundle;
   globalScale: ScoreScale;
   classFinder: ClassFinder;
@@ -80,6 +89,7 @@ export interface VectorLayout {
 export interface FeatureTensors {
   deep: Tensor;
   fine: Tensor;
+  coarse: Tensor;
   tokens: Tensor;
   encoderTokens: Tensor;
   vector: Tensor;
@@ -130,14 +140,18 @@ export function detect(
   const globalVector = tf.slice(features.vector, [0, layout.stageMeans + layout.head], [-1, layout.globalDims]);
   const { distances, nearest: classIndex, whitened } = findClass(classVector, memory.classFinder);
 
-  const flat = (tokens: Tensor): Tensor => tf.reshape(tokens, [-1, tokens.shape[2]!]);
-  const deep = tokenDeviation(nearestEntries(flat(features.deep), memory.deep), classIndex, memory.deepStatistics);
-  const fine = tokenDeviation(nearestEntries(flat(features.fine), memory.fine), classIndex, memory.fineStatistics);
-  const map = smooth3(memoryMap(deep, fine));
+  const deviation = (tokens: Tensor, { search, statistics }: BankTensors): Tensor => {
+    const flat = tf.reshape(tokens, [tokens.shape[0]! * tokens.shape[1]!, tokens.shape[2]!]);
+    return tokenDeviation(nearestEntries(flat, search), classIndex, statistics);
+  };
+  const map = smooth3(memoryMap(deviation(features.deep, memory.deep), deviation(features.fine, memory.fine)));
   const zLocal = standardise(mapMaximum(map), classIndex, memory.local.mean, memory.local.scale);
+  const coarseMap = smooth3(deviationMap(deviation(features.coarse, memory.coarse)));
+  const zCoarse = standardise(mapMaximum(coarseMap), classIndex, memory.coarseScale.mean, memory.coarseScale.scale);
   const globalRaw = halfLog(ofClass(gaussianDistances(globalVector, memory.global), classIndex));
   const zGlobal = standardise(globalRaw, classIndex, memory.globalScale.mean, memory.globalScale.scale);
-  const memoryScore = tf.add(surprise(zLocal), surprise(zGlobal));
+  const patches = tf.add(surprise(zLocal), surprise(zCoarse));
+  const memoryScore = tf.add(patches, surprise(zGlobal));
 
   let predScore = memoryScore;
   // A product keeps the batch dimension dynamic in the traced graph, where a filled constant would not.
@@ -151,7 +165,7 @@ export function detect(
     semanticScore = standardise(residualRaw, classIndex, students.residualScale.mean, students.residualScale.scale);
     studentScore = tf.add(surprise(localScore), surprise(semanticScore));
     predScore = tf.add(
-      tf.add(surprise(zLocal), surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5))),
+      tf.add(patches, surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5))),
       tf.mul(surprise(localScore), fusionDefaults.decoderWeight),
     );
   }

@@ -11,9 +11,11 @@ const groupSize = 256;
 
 /** One coreset, laid out for the search. `K` entries, `D` dims, `d <= D` leading dims for the first pass. */
 export interface SearchBank {
+  /** `[D]` mean entry, taken off first. */
+  centre: Tensor;
   /** `[D, d]` orthonormal columns that the first pass projects on. */
   projection: Tensor;
-  /** `[d + 1, K]` entries for the first pass: `-2 P'b` and, in the last row, `|P'b|^2` (infinite cost = masked). */
+  /** `[d + 1, K]` entries less the centre: `-2 P'b` and, in the last row, `|b|^2` (a huge cost = masked). */
   lookup: Tensor;
   /** `[K, D]` the entries themselves, for the exact distance to the one found. */
   vectors: Tensor;
@@ -27,15 +29,17 @@ export interface Nearest {
 }
 
 /**
- * Nearest entry of every token: by the leading dims first, then its exact distance in all dims.
- * With `d = D` the search is exact (embedded-recipe section 3.3).
+ * Nearest entry of every token (embedded-recipe section 3.3). Which one is nearest is judged by the exact norms and
+ * the product in the leading dims, as if the rest were orthogonal; its distance is then exact in all dims. With
+ * `d = D` the search is exact.
  * @param tokens `[N, D]`
  */
 export function nearestEntries(tokens: Tensor, bank: SearchBank): Nearest {
   const entries = bank.vectors.shape[0]!;
-  const projected = tf.matMul(tokens as tf.Tensor2D, bank.projection as tf.Tensor2D);
+  const centred = tf.sub(tokens, bank.centre);
+  const projected = tf.matMul(centred as tf.Tensor2D, bank.projection as tf.Tensor2D);
   const ones = tf.onesLike(tf.slice(projected, [0, 0], [-1, 1]));
-  // |P't - P'b|^2 less the constant |P't|^2, in one product
+  // |t - b|^2 less |t|^2, which all entries share, in one product
   const cost = tf.matMul(tf.concat([projected, ones], 1), bank.lookup as tf.Tensor2D);
   const count = tokens.shape[0]!;
   const groups = tf.reshape(cost, [count, entries / groupSize, groupSize]);
@@ -76,6 +80,14 @@ export function tokenDeviation(nearest: Nearest, className: Tensor, statistics: 
     perPicture(statistics.classScale),
   );
   return tf.add(tf.reshape(byEntry, shape), byClass);
+}
+
+/**
+ * One bank's deviations as a map of their grid. `[B, g*g]` to `[B, g, g]`
+ */
+export function deviationMap(deviation: Tensor): Tensor {
+  const grid = Math.sqrt(deviation.shape[1]!);
+  return tf.reshape(deviation, [deviation.shape[0]!, grid, grid]);
 }
 
 /**

@@ -69,6 +69,8 @@ export interface EmbeddedPreset {
   readonly kind: 'embedded';
   readonly backbone: string;
   readonly students: EmbeddedStudentOptions;
+  /** Leading directions that the memory's searches compare in their first pass, per bank. */
+  readonly searchDims: { readonly deep: number; readonly fine: number; readonly coarse: number };
 }
 
 export type Preset = PaperPreset | EmbeddedPreset;
@@ -112,7 +114,9 @@ const paperBase = {
 
 /** All presets by name. */
 export const presets = {
-  embedded: { kind: 'embedded', backbone: 'efficientnet-lite2', students: embeddedStudentDefaults },
+  embedded: { kind: 'embedded', backbone: 'efficientnet-lite2', students: embeddedStudentDefaults,
+    searchDims: { deep: 96, fine: 64, coarse: 64 },
+  },
   'paper-small': { ...paperBase, backbone: 'dinov2-with-registers-small', embedDim: 384, heads: 6 },
   'paper-base': paperBase,
   'paper-large': {

@@ -1,5 +1,5 @@
 import { matrixTensor } from '../detector/model-tensors.ts';
-import { costsWithout, type MemoryBank } from '../memory/bank.ts';
+import { costsWithout, type SearchIndex } from '../memory/search-bank.ts';
 import { nearestEntries } from '../nn/normal-memory.ts';
 import { tf } from '../nn/tf.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
@@ -16,19 +16,19 @@ export interface SearchResult {
 
 /** Searches a bank for one picture's tokens at a time, with the very function that inspection runs. */
 export class BankSearch {
-  readonly #bank: MemoryBank;
+  readonly #bank: SearchIndex;
   readonly #session: GraphSession;
   readonly #tokens: number;
 
-  private constructor(bank: MemoryBank, session: GraphSession, tokens: number) {
+  private constructor(bank: SearchIndex, session: GraphSession, tokens: number) {
     this.#bank = bank;
     this.#session = session;
     this.#tokens = tokens;
   }
 
   /** @param tokens tokens per picture */
-  static async open(bank: MemoryBank, tokens: number, options: SessionOptions): Promise<BankSearch> {
-    const { vectors, projection, lookup } = bank;
+  static async open(bank: SearchIndex, tokens: number, options: SessionOptions): Promise<BankSearch> {
+    const { vectors, centre, projection, lookup } = bank;
     const graph = new OnnxGraph('bank-search');
     const found = traceInto(
       graph,
@@ -46,6 +46,7 @@ export class BankSearch {
           lookup.cols,
         ]);
         const nearest = nearestEntries(input!, {
+          centre: tf.tensor1d(centre),
           projection: matrixTensor(projection),
           lookup: tf.concat([products, costs!], 0),
           vectors: matrixTensor(vectors),

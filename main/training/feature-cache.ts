@@ -7,14 +7,16 @@ import type { FeatureShapes, FeatureSizes } from '../detector/embedded-features.
 export interface TeacherFeatures {
   stage3: Float32Array;
   tokens: Float32Array;
+  coarse: Float32Array;
   encoderTokens: Float32Array;
   vector: Float32Array;
 }
 
-/** How the four feature arrays lie in one cached record. */
+/** How the feature arrays lie in one cached record. */
 export class FeatureLayout {
   readonly stage3: number;
   readonly tokens: number;
+  readonly coarse: number;
   readonly encoderTokens: number;
   readonly vector: number;
   /** Numbers per picture. */
@@ -23,9 +25,10 @@ export class FeatureLayout {
   constructor(shapes: FeatureShapes, sizes: FeatureSizes) {
     this.stage3 = shapes.stage3 * sizes.fineTokens;
     this.tokens = sizes.deepTokens * sizes.deepDims;
+    this.coarse = sizes.coarseTokens * shapes.stage6;
     this.encoderTokens = sizes.encoderTokens * sizes.encoderDims;
     this.vector = sizes.vectorDims;
-    this.length = this.stage3 + this.tokens + this.encoderTokens + this.vector;
+    this.length = this.stage3 + this.tokens + this.coarse + this.encoderTokens + this.vector;
   }
 
   /** Splits one record into its arrays, without copying. */
@@ -35,6 +38,7 @@ export class FeatureLayout {
     return {
       stage3: next(this.stage3),
       tokens: next(this.tokens),
+      coarse: next(this.coarse),
       encoderTokens: next(this.encoderTokens),
       vector: next(this.vector),
     };

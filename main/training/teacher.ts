@@ -19,6 +19,8 @@ export interface PictureTokens {
   deep: Float32Array;
   /** `[fineTokens, fineDims]` */
   fine: Float32Array;
+  /** `[coarseTokens, stage6]` */
+  coarse: Float32Array;
 }
 
 /** The frozen teacher during training: pictures to features, features to memory tokens. */
@@ -45,6 +47,22 @@ export class Teacher {
     this.#tokens = sessions.tokens;
   }
 
+  /** What the teacher runs on, in the words of a training engine. */
+  get engine(): { engine: string; provider: string; threads: number; mode: string } {
+    const { provider, threads } = this.#features.description;
+    return { engine: 'onnxruntime', provider, threads, mode: 'memory only' };
+  }
+
+  /** Where the class vector lies in a record's `vector`: means of stages 5 to 7. */
+  get classPart(): { from: number; to: number } {
+    return { from: this.shapes.stageMeans - this.sizes.classDims, to: this.shapes.stageMeans };
+  }
+
+  /** Where the global vector lies in a record's `vector`. */
+  get globalPart(): { from: number; to: number } {
+    return { from: this.sizes.vectorDims - this.sizes.globalDims, to: this.sizes.vectorDims };
+  }
+
   /** @throws UserError when the preset doesn't fit the backbone or a session can't be made */
   static async open(
     entry: BackboneEntry,
@@ -67,7 +85,7 @@ export class Teacher {
     return pictures.map((_, i) => {
       const record = new Float32Array(this.layout.length);
       const parts = this.layout.split(record);
-      for (const name of ['stage3', 'tokens', 'encoderTokens', 'vector'] as const) {
+      for (const name of ['stage3', 'tokens', 'coarse', 'encoderTokens', 'vector'] as const) {
         const data = out[name]!.data as Float32Array;
         const length = parts[name].length;
         parts[name].set(data.subarray(i * length, (i + 1) * length));
@@ -90,7 +108,11 @@ export class Teacher {
         data: features.tokens.slice(),
       },
     });
-    return { deep: out['deep']!.data as Float32Array, fine: out['fine']!.data as Float32Array };
+    return {
+      deep: out['deep']!.data as Float32Array,
+      fine: out['fine']!.data as Float32Array,
+      coarse: features.coarse,
+    };
   }
 
   async close(): Promise<void> {
@@ -106,6 +128,7 @@ function featureGraph(entry: BackboneEntry, weights: ReadonlyMap<string, Safeten
   const values = buildEmbeddedTeacher(graph, graph.input('pixels', 'uint8', ['batch', side, side, 3]), entry, weights);
   graph.output('stage3', values.stage3, 'float32', ['batch', featureShapes(entry).stage3, sizes.fineTokens]);
   graph.output('tokens', values.tokens, 'float32', ['batch', sizes.deepTokens, sizes.deepDims]);
+  graph.output('coarse', values.coarse, 'float32', ['batch', sizes.coarseTokens, featureShapes(entry).stage6]);
   graph.output('encoderTokens', values.encoderTokens, 'float32', ['batch', sizes.encoderTokens, sizes.encoderDims]);
   graph.output('vector', values.vector, 'float32', ['batch', sizes.vectorDims]);
   return graph.toBytes();

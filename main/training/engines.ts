@@ -1,0 +1,20 @@
+import type { TrainingStep } from '../nn/training-step.ts';
+import { openOrtEngine } from '../runtime/ort-engine.ts';
+import { openTfjsEngine } from '../runtime/tfjs-engine.ts';
+import type { TrainingEngine } from '../runtime/training-engine.ts';
+
+/**
+ * Opens the engine that a run asked for: `tfjs` is the second engine (its GPU backend, which must be installed), any
+ * other name an execution provider of ONNX Runtime.
+ * @throws UserError when what was asked for isn't there; nothing else is taken instead
+ */
+export function openEngine(
+  asked: string,
+  step: TrainingStep,
+  initial: ReadonlyMap<string, Float32Array>,
+  session: { provider: string; threads?: number },
+): Promise<TrainingEngine> {
+  return asked === 'tfjs'
+    ? openTfjsEngine(step, initial, { backend: 'tfjs-node-gpu' })
+    : openOrtEngine(step, initial, session);
+}

@@ -1,0 +1,75 @@
+import { decide } from '../../shared/detection.ts';
+import { UserError } from '../../shared/errors.ts';
+import { thresholdsFor, type ThresholdCalibration } from '../../shared/calibration/thresholds.ts';
+import { runFused } from '../detector/open-detector.ts';
+import { evenlySpaced } from '../memory/calibrate.ts';
+import { parityTolerance } from '../package/manifest.ts';
+import { openSession, type SessionOptions } from '../runtime/session.ts';
+import type { FeatureStore } from './feature-store.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { TrainerScorer } from './trainer-scorer.ts';
+
+export interface ParityReport {
+  /** Largest difference of the fused score between trainer and graph. */
+  maxAbsDifference: number;
+  /** Verdicts that differ although the score is further from the threshold than rounding goes. */
+  verdictFlips: number;
+  pictures: number;
+  tolerance: number;
+}
+
+/** Pictures compared, evenly spaced over all classes. */
+const parityPictures = 48;
+
+/**
+ * Scores real pictures twice, by the trainer from its features and by the finished graph from pixels, and refuses a
+ * graph that says something else.
+ * @throws UserError `parityFailed`
+ */
+export async function parityGate({
+  graph,
+  snapshot,
+  store,
+  scorer,
+  thresholds,
+  session,
+  signal,
+}: {
+  graph: Uint8Array;
+  snapshot: Snapshot;
+  store: FeatureStore;
+  scorer: TrainerScorer;
+  thresholds: ThresholdCalibration;
+  session: SessionOptions;
+  signal: AbortSignal;
+}): Promise<ParityReport> {
+  const classes = snapshot.classes.map(({ name }) => name);
+  const report: ParityReport = { maxAbsDifference: 0, verdictFlips: 0, pictures: 0, tolerance: parityTolerance };
+  const fused = await openSession(graph, session);
+  try {
+    for (const picture of evenlySpaced(snapshot.pictures.length, parityPictures)) {
+      signal.throwIfAborted();
+      const prepared = await store.prepared(picture);
+      const [found] = await runFused(fused, [prepared], Math.sqrt(prepared.data.length / 3), classes);
+      const expected = await scorer.score(picture);
+      const difference = Math.abs(found!.predScore - expected.predScore);
+      // A NaN on one side is a difference, not a pass.
+      report.maxAbsDifference = Number.isNaN(difference) ? Infinity : Math.max(report.maxAbsDifference, difference);
+      const { fail, review } = thresholdsFor(thresholds, classes[expected.classIndex]!);
+      const near = [fail, review].some((value) => Math.abs(expected.predScore - value) <= parityTolerance);
+      const same = decide(found!.predScore, { fail, review }) === decide(expected.predScore, { fail, review });
+      if (!same && !near) report.verdictFlips++;
+      report.pictures++;
+    }
+  } finally {
+    await fused.close();
+  }
+  if (report.maxAbsDifference > parityTolerance || report.verdictFlips > 0) {
+    throw new UserError(
+      'parityFailed',
+      `The finished model doesn't repeat the trainer's scores: they differ by up to ${report.maxAbsDifference.toPrecision(2)} (allowed: ${parityTolerance}) and ${report.verdictFlips} verdicts change. No model was written.`,
+      'Train with --engine cpu and report this.',
+    );
+  }
+  return report;
+}

@@ -1,0 +1,36 @@
+import type { EngineName } from '../detector/detector.ts';
+
+/** What a training run is asked for, by the command line or the station. */
+export interface TrainingRequest {
+  /** Picture folders or lists, see `readDataset`. */
+  dataDirs: readonly string[];
+  preset: string;
+  /** The same seed, pictures and thread count give the same model on the CPU. */
+  seed: number;
+  /** Model package to write. */
+  out: string;
+  /** Execution provider, or `tfjs` for the second engine. */
+  engine: EngineName | 'tfjs';
+  threads?: number;
+  /** Learn from this many normal pictures per class only. */
+  shots?: number;
+  /** Training steps of the students instead of the preset's. */
+  steps?: number;
+  /** Go on from a checkpoint of the same request. */
+  resume: boolean;
+  /** Memory only: ready in seconds, no students. */
+  instant: boolean;
+  /** Folder of the feature cache; default: the user's cache folder. */
+  cacheDir?: string;
+}
+
+export interface TrainingSummary {
+  modelPath: string;
+  /** sha256 of the package file. */
+  modelHash: string;
+  classes: string[];
+  elapsedMs: number;
+  phases: { phase: string; elapsedMs: number }[];
+  engine: { engine: string; provider: string; threads: number; mode: string };
+  parity: { maxAbsDifference: number; verdictFlips: number; pictures: number };
+}

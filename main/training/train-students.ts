@@ -1,0 +1,219 @@
+import { UserError } from '../../shared/errors.ts';
+import type { StepLosses } from '../../shared/training-events.ts';
+import type { FittedStudents } from '../detector/fitted-model.ts';
+import { studentDims, studentRunner } from '../detector/student-tensors.ts';
+import { standardiseShifted } from '../memory/calibrate.ts';
+import { fitGaussians, halfLog, mahalanobis } from '../memory/gaussian.ts';
+import { initEmbeddedStudents, makeEmbeddedModel, type EmbeddedStudentOptions } from '../nn/embedded-students.ts';
+import { makeTrainingStep } from '../nn/training-step.ts';
+import { OnnxGraph } from '../onnx/graph.ts';
+import { traceInto } from '../onnx/tracing-backend.ts';
+import { openSession } from '../runtime/session.ts';
+import type { EngineDescription, TrainingEngine } from '../runtime/training-engine.ts';
+import { matrixOf, type Matrix } from '../../shared/linear-algebra.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { FeatureStore } from './feature-store.ts';
+import type { RunClass } from './snapshot.ts';
+import { BatchMaker, fitStandardisers, trainingPictures } from './student-batches.ts';
+import type { Teacher } from './teacher.ts';
+
+export interface StudentTrainingOptions {
+  students: EmbeddedStudentOptions;
+  seed: number;
+  /** Opens the engine that runs the step; given the step and its initial state. */
+  openEngine: (
+    step: ReturnType<typeof makeTrainingStep>,
+    initial: ReadonlyMap<string, Float32Array>,
+  ) => Promise<TrainingEngine>;
+  session: { provider?: string; threads?: number };
+  checkpoint: Checkpoint;
+  signal: AbortSignal;
+  onStep: (done: number, total: number, losses: StepLosses) => void;
+  onNotice: (message: string) => void;
+}
+
+export interface TrainedStudents extends FittedStudents {
+  engine: EngineDescription;
+}
+
+/** Steps between two checkpoints. */
+const checkpointEvery = 50;
+/** Pictures scored at once when the students are calibrated. */
+const scoringBatch = 8;
+
+/** Trains both students jointly on the cached features, then calibrates what they say (embedded-recipe section 7). */
+export async function trainStudents(
+  classes: readonly RunClass[],
+  teacher: Teacher,
+  store: FeatureStore,
+  options: StudentTrainingOptions,
+): Promise<TrainedStudents> {
+  const dims = studentDims(teacher.entry);
+  const pictures = trainingPictures(classes);
+  const standardisers = await fitStandardisers(pictures, store, dims, options.students);
+  const batches = new BatchMaker(pictures, store, dims, options.students, standardisers, options.seed);
+  const model = makeEmbeddedModel(dims, options.students.batch, options.students);
+  const step = makeTrainingStep(model, options.students.optimizer);
+  const fresh = initEmbeddedStudents(options.seed, dims, options.students);
+  const initial = new Map(
+    step.state.map(({ name, shape }) => [name, fresh.get(name)?.data ?? new Float32Array(product(shape))]),
+  );
+
+  const { state, engine } = await runTraining(step, initial, batches, options);
+  const parameters = new Map(
+    model.params.map(({ name, shape }) => [name, { shape: [...shape], data: state.get(name)! }]),
+  );
+  for (const [name, { mean, divisor }] of Object.entries(standardisers)) {
+    parameters.set(`standardise/${name}/mean`, { shape: [mean.length], data: mean });
+    parameters.set(`standardise/${name}/divisor`, { shape: [divisor.length], data: divisor });
+  }
+  return { ...(await calibrateStudents(parameters, classes, teacher, store, options)), engine };
+}
+
+/** The loop itself: batches are made while the engine works. */
+async function runTraining(
+  step: ReturnType<typeof makeTrainingStep>,
+  initial: Map<string, Float32Array>,
+  batches: BatchMaker,
+  { students, openEngine, checkpoint, signal, onStep, onNotice }: StudentTrainingOptions,
+): Promise<{ state: Map<string, Float32Array>; engine: EngineDescription }> {
+  const saved = await checkpoint.read(step.state);
+  let done = saved?.step ?? 0;
+  if (saved !== undefined) onNotice(`Going on after step ${saved.step} of ${students.steps}.`);
+  const engine = await openEngine(step, saved?.state ?? initial);
+  try {
+    let lastSaved = done;
+    const chunk = (from: number): Promise<Record<string, Float32Array>[]> => {
+      const count = Math.min(engine.describe().stepsPerRun, students.steps - from);
+      return Promise.all(Array.from({ length: count }, (_, i) => batches.make(from + i)));
+    };
+    let next = chunk(done);
+    while (done < students.steps) {
+      signal.throwIfAborted();
+      const inputs = await next;
+      const running = engine.runSteps(inputs);
+      if (done + inputs.length < students.steps) next = chunk(done + inputs.length);
+      next.catch(() => undefined);
+      const results = await running;
+      for (const [i, { total, decoder, encoder }] of results.entries()) {
+        requireFinite(done + i, total, checkpoint, lastSaved);
+        onStep(done + i + 1, students.steps, { total: total!, decoder: decoder!, encoder: encoder! });
+      }
+      done += inputs.length;
+      if (done - lastSaved >= checkpointEvery && done < students.steps) {
+        await checkpoint.write({ step: done, state: await engine.readState() }, step.state);
+        lastSaved = done;
+      }
+    }
+    return { state: await engine.readState(), engine: engine.describe() };
+  } finally {
+    await engine.close();
+  }
+}
+
+function requireFinite(step: number, loss: number | undefined, checkpoint: Checkpoint, lastSaved: number): void {
+  if (loss !== undefined && Number.isFinite(loss)) return;
+  const kept = lastSaved > 0 ? `The checkpoint of step ${lastSaved} is kept in ${checkpoint.path}.` : '';
+  throw new UserError(
+    'lossNotFinite',
+    `Training stopped at step ${step + 1}: the loss is ${String(loss)}. ${kept}`.trim(),
+    'Train with another --seed, or look for damaged pictures with: twinspect doctor.',
+  );
+}
+
+/** Scores training and held-out pictures with the trained students and fits what is normal for them. */
+async function calibrateStudents(
+  parameters: FittedStudents['parameters'],
+  classes: readonly RunClass[],
+  teacher: Teacher,
+  store: FeatureStore,
+  { session, signal }: StudentTrainingOptions,
+): Promise<FittedStudents> {
+  const { sizes } = teacher;
+  const graph = new OnnxGraph('student-scores');
+  const input = (name: string, ...shape: number[]) => ({
+    value: graph.input(name, 'float32', [scoringBatch, ...shape]),
+    shape: [scoringBatch, ...shape],
+    dtype: 'float32' as const,
+  });
+  const values = traceInto(
+    graph,
+    [
+      input('tokens', sizes.deepTokens, sizes.deepDims),
+      input('encoderTokens', sizes.encoderTokens, sizes.encoderDims),
+      input('vector', sizes.vectorDims),
+    ],
+    (tokens, encoderTokens, vector) => {
+      const { decoder, residual } = studentRunner(parameters, teacher.entry)(tokens!, encoderTokens!, vector!);
+      return [decoder, residual];
+    },
+  );
+  const residualDims = values[1]!.shape[1]!;
+  graph.output('decoder', values[0]!.value, 'float32', [scoringBatch]);
+  graph.output('residual', values[1]!.value, 'float32', [scoringBatch, residualDims]);
+  const scorer = await openSession(graph.toBytes(), session);
+  const score = async (pictures: readonly number[]): Promise<{ decoder: Float32Array; residual: Matrix }> => {
+    const decoder = new Float32Array(pictures.length);
+    const residual = matrixOf(pictures.length, residualDims);
+    for (let from = 0; from < pictures.length; from += scoringBatch) {
+      signal.throwIfAborted();
+      const batch = pictures.slice(from, from + scoringBatch);
+      const feeds = {
+        tokens: new Float32Array(scoringBatch * sizes.deepTokens * sizes.deepDims),
+        encoderTokens: new Float32Array(scoringBatch * sizes.encoderTokens * sizes.encoderDims),
+        vector: new Float32Array(scoringBatch * sizes.vectorDims),
+      };
+      for (const [i, picture] of batch.entries()) {
+        const features = await store.get(picture);
+        for (const name of ['tokens', 'encoderTokens', 'vector'] as const) {
+          feeds[name].set(features[name], i * features[name].length);
+        }
+      }
+      const out = await scorer.run({
+        tokens: { dtype: 'float32', dims: [scoringBatch, sizes.deepTokens, sizes.deepDims], data: feeds.tokens },
+        encoderTokens: {
+          dtype: 'float32',
+          dims: [scoringBatch, sizes.encoderTokens, sizes.encoderDims],
+          data: feeds.encoderTokens,
+        },
+        vector: { dtype: 'float32', dims: [scoringBatch, sizes.vectorDims], data: feeds.vector },
+      });
+      decoder.set((out['decoder']!.data as Float32Array).subarray(0, batch.length), from);
+      const rows = out['residual']!.data as Float32Array;
+      residual.data.set(rows.subarray(0, batch.length * residualDims), from * residualDims);
+    }
+    return { decoder, residual };
+  };
+  try {
+    const trained: Awaited<ReturnType<typeof score>>[] = [];
+    const heldOut: Awaited<ReturnType<typeof score>>[] = [];
+    for (const { pictures, split } of classes) {
+      trained.push(await score(split.training.map((i) => pictures[i]!)));
+      heldOut.push(await score(split.heldOut.map((i) => pictures[i]!)));
+    }
+    const { gaussians, leaveOneOut } = fitGaussians(trained.map(({ residual }) => residual));
+    const unseen = heldOut.map(({ residual }, c) =>
+      Float64Array.from({ length: residual.rows }, (_, i) =>
+        halfLog(mahalanobis(gaussians[c]!, residual.data.subarray(i * residualDims, (i + 1) * residualDims))),
+      ),
+    );
+    return {
+      parameters,
+      decoder: standardiseShifted(
+        trained.map(({ decoder }) => decoder),
+        heldOut.map(({ decoder }) => decoder),
+      ),
+      residuals: gaussians,
+      residual: standardiseShifted(
+        leaveOneOut.map((distances) => Float64Array.from(distances, halfLog)),
+        unseen,
+      ),
+    };
+  } finally {
+    await scorer.close();
+  }
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((all, size) => all * size, 1);
+}

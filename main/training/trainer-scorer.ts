@@ -1,0 +1,107 @@
+import { vectorLayout } from '../detector/fused-graph.ts';
+import type { FittedMemory, FittedStudents } from '../detector/fitted-model.ts';
+import { memoryTensors } from '../detector/model-tensors.ts';
+import { studentTensors } from '../detector/student-tensors.ts';
+import { detect } from '../nn/embedded-detector.ts';
+import { OnnxGraph } from '../onnx/graph.ts';
+import { traceInto } from '../onnx/tracing-backend.ts';
+import { openSession, type GraphSession, type SessionOptions } from '../runtime/session.ts';
+import type { FeatureStore } from './feature-store.ts';
+import type { Teacher } from './teacher.ts';
+
+/** Fused score and class of one picture, as the trainer sees them. */
+export interface TrainerScore {
+  predScore: number;
+  classIndex: number;
+}
+
+/**
+ * Scores pictures from their cached features, without the fused graph's own backbone: the reference that the parity
+ * gate holds the package against, and a cheap way to score what has been through the teacher already.
+ */
+export class TrainerScorer {
+  readonly #teacher: Teacher;
+  readonly #store: FeatureStore;
+  readonly #session: GraphSession;
+
+  private constructor(teacher: Teacher, store: FeatureStore, session: GraphSession) {
+    this.#teacher = teacher;
+    this.#store = store;
+    this.#session = session;
+  }
+
+  static async open(
+    teacher: Teacher,
+    store: FeatureStore,
+    memory: FittedMemory,
+    students: FittedStudents | undefined,
+    options: SessionOptions,
+  ): Promise<TrainerScorer> {
+    const { entry, sizes, shapes } = teacher;
+    const graph = new OnnxGraph('trainer-scores');
+    const input = (name: string, ...shape: number[]) => ({
+      value: graph.input(name, 'float32', [1, ...shape]),
+      shape: [1, ...shape],
+      dtype: 'float32' as const,
+    });
+    const values = traceInto(
+      graph,
+      [
+        input('deep', sizes.deepTokens, sizes.deepDims),
+        input('fine', sizes.fineTokens, sizes.fineDims),
+        input('coarse', sizes.coarseTokens, shapes.stage6),
+        input('tokens', sizes.deepTokens, sizes.deepDims),
+        input('encoderTokens', sizes.encoderTokens, sizes.encoderDims),
+        input('vector', sizes.vectorDims),
+      ],
+      (deep, fine, coarse, tokens, encoderTokens, vector) => {
+        const outputs = detect(
+          {
+            deep: deep!,
+            fine: fine!,
+            coarse: coarse!,
+            tokens: tokens!,
+            encoderTokens: encoderTokens!,
+            vector: vector!,
+          },
+          memoryTensors(memory),
+          students === undefined ? undefined : studentTensors(students, entry),
+          vectorLayout(entry),
+          entry.input.size,
+        );
+        return [outputs.predScore, outputs.classIndex];
+      },
+    );
+    graph.output('predScore', values[0]!.value, 'float32', [1]);
+    graph.output('classIndex', values[1]!.value, 'int32', [1]);
+    return new TrainerScorer(teacher, store, await openSession(graph.toBytes(), options));
+  }
+
+  /** @param picture position in the run's list */
+  async score(picture: number): Promise<TrainerScore> {
+    const { sizes, shapes } = this.#teacher;
+    const features = await this.#store.get(picture);
+    const { deep, fine, coarse } = await this.#teacher.memoryTokens(features);
+    const tensor = (data: Float32Array, ...shape: number[]) => ({
+      dtype: 'float32' as const,
+      dims: [1, ...shape],
+      data,
+    });
+    const out = await this.#session.run({
+      deep: tensor(deep, sizes.deepTokens, sizes.deepDims),
+      fine: tensor(fine, sizes.fineTokens, sizes.fineDims),
+      coarse: tensor(coarse, sizes.coarseTokens, shapes.stage6),
+      tokens: tensor(features.tokens, sizes.deepTokens, sizes.deepDims),
+      encoderTokens: tensor(features.encoderTokens, sizes.encoderTokens, sizes.encoderDims),
+      vector: tensor(features.vector, sizes.vectorDims),
+    });
+    return {
+      predScore: (out['predScore']!.data as Float32Array)[0]!,
+      classIndex: (out['classIndex']!.data as Int32Array)[0]!,
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+}
