@@ -1,5 +1,5 @@
 /** The paper's decoder student, Dinomaly's noisy bottleneck and linear-attention decoder (method-spec section 3). */
-import { decoderBlock, gelu, linear, type BlockOptions, type Params } from './layers.ts';
+import { decoderBlock, mlp, type BlockOptions, type Params } from './layers.ts';
 import { tf, type Tensor } from './tf.ts';
 import { meanOf } from './vit.ts';
 
@@ -25,8 +25,7 @@ const masked = (x: Tensor, mask: Tensor | undefined) => (mask === undefined ? x 
  * @param masks leave out for inspection
  */
 export function bottleneck(x: Tensor, params: Params, masks?: BottleneckMasks): Tensor {
-  const hidden = masked(gelu(linear(masked(x, masks?.input), params, 'bottleneck.0.fc1')), masks?.hidden);
-  return masked(linear(hidden, params, 'bottleneck.0.fc2'), masks?.output);
+  return masked(mlp(masked(x, masks?.input), params, 'bottleneck.0', { mask: masks?.hidden }), masks?.output);
 }
 
 /** Outputs of all decoder blocks in depth order, each `[B, T, C]`; names `decoder.{i}.*`. */

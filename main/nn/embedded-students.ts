@@ -14,7 +14,19 @@ import {
   type NamedArray,
   type ParamSpec,
 } from './init.ts';
-import { decoderBlock, encoderBlock, gelu, layerNorm, linear, param, paramsOf, type Params } from './layers.ts';
+import {
+  decoderBlock,
+  encoderBlock,
+  encoderBlockFirstToken,
+  firstToken,
+  layerNorm,
+  linear,
+  mlp,
+  param,
+  paramsOf,
+  repeated,
+  type Params,
+} from './layers.ts';
 import { decoderError, pointDistance } from './losses.ts';
 import { noisyOrLoss } from './noisy-or.ts';
 import { mapMaximum, minDistance, smooth3 } from './normal-memory.ts';
@@ -173,8 +185,7 @@ export function runEmbeddedDecoder(
   options: EmbeddedStudentOptions = embeddedStudentDefaults,
 ): [Tensor, Tensor] {
   const drop = (x: Tensor, mask: Tensor | undefined) => (mask === undefined ? x : tf.mul(x, mask));
-  const hidden = gelu(linear(drop(tokens, masks?.input), params, 'bottleneck.fc1'));
-  let x = drop(linear(drop(hidden, masks?.hidden), params, 'bottleneck.fc2'), masks?.output);
+  let x = drop(mlp(drop(tokens, masks?.input), params, 'bottleneck', { mask: masks?.hidden }), masks?.output);
   const outputs: Tensor[] = [];
   for (let i = 0; i < options.decoderDepth; i += 1) {
     const block = { heads: options.decoderHeads, layerNormEps: options.decoderLayerNormEps };
@@ -205,15 +216,13 @@ export function runEmbeddedEncoder(
   options: EmbeddedStudentOptions = embeddedStudentDefaults,
 ): Tensor {
   const embedded = tf.add(linear(tokens, params, 'embed'), param(params, 'pos_embed'));
-  // Zeros made from the batch itself keep its size open in a traced graph.
-  const zeros = tf.mul(tf.slice(embedded, [0, 0, 0], [-1, 1, -1]), 0);
-  let x: Tensor = tf.concat([tf.add(zeros, param(params, 'cls_token')), embedded], 1);
-  const classToken = (y: Tensor) => tf.reshape(tf.slice(y, [0, 0, 0], [-1, 1, -1]), [-1, options.encoderWidth]);
+  let x: Tensor = tf.concat([repeated(param(params, 'cls_token'), embedded), embedded], 1);
   const raw: Tensor[] = [];
   for (let i = 0; i < options.encoderDepth; i += 1) {
     const block = { heads: options.encoderHeads, layerNormEps: options.encoderLayerNormEps };
-    x = encoderBlock(x, params, `blocks.${i}`, block);
-    raw.push(classToken(x));
+    const run = i === options.encoderDepth - 1 ? encoderBlockFirstToken : encoderBlock;
+    x = run(x, params, `blocks.${i}`, block);
+    raw.push(tf.reshape(firstToken(x), [-1, options.encoderWidth]));
   }
   const normed = layerNorm(raw.at(-1)!, params, 'norm', options.encoderLayerNormEps);
   const predictions = encoderLevels(dims).map((_, level) => {

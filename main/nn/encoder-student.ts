@@ -2,7 +2,7 @@
 import type { Params } from './layers.ts';
 import type { Matrix } from './resample.ts';
 import type { Tensor } from './tf.ts';
-import { classTokens, embedTokens, runVit, type VitOptions } from './vit.ts';
+import { embedTokens, runVitClassTokens, type VitOptions } from './vit.ts';
 
 /**
  * What the encoder student looks at. `shared`: the teacher's embedded tokens, so it has no embedding of its own (this
@@ -23,5 +23,5 @@ export type EncoderInput =
 /** Class tokens `[depth + 1, B, C]`: raw after every block, then the final normed one. */
 export function runEncoderStudent(input: EncoderInput, params: Params, options: VitOptions): Tensor {
   const tokens = input.embeddings === 'shared' ? input.tokens0 : embedTokens(input.patches, params, input.positions);
-  return classTokens(runVit(tokens, params, options));
+  return runVitClassTokens(tokens, params, options);
 }
