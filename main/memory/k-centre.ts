@@ -42,68 +42,52 @@ export function kCentrePicks(points: Matrix, count: number, options: KCentreOpti
   let store = createStore(points);
   let spare = emptyStore(store);
   const centres = pointTable(total, store.dims, store.headSlack);
-  // A group is a run of rows in the store: the candidates whose nearest centre it is. A candidate's row holds still
-  // only until it changes group, so its first row serves as the source of a new centre.
+  // A group is a run of rows in the store: the candidates whose nearest centre it is.
   const start = new Int32Array(total);
   const size = new Int32Array(total);
   const radius = new Float64Array(total);
   const farthest = new Int32Array(total);
-  const farthestRow = new Int32Array(total);
+  const near: Near = { count: 0, groups: new Int32Array(total), squared: new Float64Array(total) };
+  const fresh: Centre = { head: new Float64Array(headDims), point: new Float64Array(store.dims) };
+  store.distances.fill(Infinity, 0, points.rows);
   let end = points.rows;
 
   for (let n = 0, row = 0; n < total; n++) {
     picks[n] = store.indices[row]!;
     copyRow(store, row, centres, n);
+    fresh.head.set(centres.heads.subarray(n * headDims, (n + 1) * headDims));
+    fresh.point.set(centres.points.subarray(n * store.dims, (n + 1) * store.dims));
+    if (end > 2 * points.rows) compact(n);
+    start[n] = end;
     if (n === 0) {
-      for (let i = 0; i < points.rows; i++) store.distances[i] = squaredDistance(store, i, centres, 0, Infinity);
-      size[0] = points.rows;
+      end = claim(store, fresh, 0, end, end, 0);
     } else {
-      if (end > 2 * points.rows) compact(n);
-      start[n] = end;
-      for (let group = 0; group < n; group++) {
-        const bound = slack * radius[group]!;
-        const between = squaredDistance(centres, n, centres, group, bound);
-        if (between < bound && claim(group, n, between)) measure(group);
+      findNear(centres, n, fresh, radius, near);
+      for (let i = 0; i < near.count; i++) {
+        const group = near.groups[i]!;
+        const moved = claim(store, fresh, start[group]!, start[group]! + size[group]!, end, near.squared[i]!) - end;
+        if (moved === 0) continue;
+        end += moved;
+        size[group]! -= moved;
+        measure(group);
       }
-      size[n] = end - start[n]!;
     }
+    size[n] = end - start[n]!;
     measure(n);
     let best = 0;
     for (let group = 1; group <= n; group++) {
       const wider = radius[group]! - radius[best]!;
-      if (wider > 0 || (wider === 0 && farthest[group]! < farthest[best]!)) best = group;
+      if (wider > 0 || (wider === 0 && store.indices[farthest[group]!]! < store.indices[farthest[best]!]!))
+        best = group;
     }
     if (radius[best] === 0) return picks.slice(0, n + 1);
-    row = farthestRow[best]!;
+    row = farthest[best]!;
     if (n % progressEvery === 0) options.onProgress?.(n + 1, total);
   }
   options.onProgress?.(total, total);
   return picks;
 
-  /** Moves the members of `group` that are nearer to the new centre to the end of the store; whether any did. */
-  function claim(group: number, fresh: number, between: number): boolean {
-    const { distances, indices } = store;
-    const before = size[group]!;
-    let last = start[group]! + before - 1;
-    let free = end;
-    for (let row = start[group]!; row <= last; row++) {
-      const current = distances[row]!;
-      if (between >= slack * current) continue;
-      const distance = squaredDistance(store, row, centres, fresh, current);
-      if (distance >= current) continue;
-      copyRow(store, row, store, free);
-      distances[free] = distance;
-      indices[free++] = indices[row]!;
-      copyRow(store, last, store, row);
-      distances[row] = distances[last]!;
-      indices[row--] = indices[last--]!;
-    }
-    end = free;
-    size[group] = last + 1 - start[group]!;
-    return size[group] !== before;
-  }
-
-  /** Finds a group's radius and the member that has it. */
+  /** Finds a group's radius and the row of the member that has it. */
   function measure(group: number): void {
     const { distances, indices } = store;
     const stop = start[group]! + size[group]!;
@@ -113,8 +97,7 @@ export function kCentrePicks(points: Matrix, count: number, options: KCentreOpti
       if (wider > 0 || (wider === 0 && indices[row]! < indices[best]!)) best = row;
     }
     radius[group] = distances[best]!;
-    farthest[group] = indices[best]!;
-    farthestRow[group] = best;
+    farthest[group] = best;
   }
 
   /** Closes the gaps that moved members left behind. */
@@ -128,7 +111,7 @@ export function kCentrePicks(points: Matrix, count: number, options: KCentreOpti
       spare.points.set(store.points.subarray(from * dims, stop * dims), end * dims);
       spare.distances.set(store.distances.subarray(from, stop), end);
       spare.indices.set(store.indices.subarray(from, stop), end);
-      farthestRow[group]! += end - from;
+      farthest[group]! += end - from;
       start[group] = end;
       end += size[group]!;
     }
@@ -199,33 +182,99 @@ function copyRow(from: PointTable, row: number, to: PointTable, at: number): voi
   for (let k = 0; k < dims; k++) to.points[at * dims + k] = from.points[row * dims + k]!;
 }
 
-/** Squared distance of a row to a centre, or some value that is at least `limit` as soon as that is certain. */
-function squaredDistance(table: PointTable, row: number, centres: PointTable, centre: number, limit: number): number {
-  const { heads, points, dims } = table;
-  const other = centres.heads;
-  let a = row * headDims;
-  let b = centre * headDims;
-  const d0 = heads[a]! - other[b]!;
-  const d1 = heads[a + 1]! - other[b + 1]!;
-  const d2 = heads[a + 2]! - other[b + 2]!;
-  const d3 = heads[a + 3]! - other[b + 3]!;
-  const d4 = heads[a + 4]! - other[b + 4]!;
-  const d5 = heads[a + 5]! - other[b + 5]!;
-  const d6 = heads[a + 6]! - other[b + 6]!;
-  const d7 = heads[a + 7]! - other[b + 7]!;
-  const head = d0 * d0 + d1 * d1 + (d2 * d2 + d3 * d3) + (d4 * d4 + d5 * d5 + (d6 * d6 + d7 * d7));
-  if (head >= (1 + headMargin) * limit + table.headSlack) return head;
-  const rest = centres.points;
-  a = row * dims;
-  b = centre * dims;
-  let sum = 0;
-  for (let k = 0; k < dims; k += 4) {
-    const e0 = points[a++]! - rest[b++]!;
-    const e1 = points[a++]! - rest[b++]!;
-    const e2 = points[a++]! - rest[b++]!;
-    const e3 = points[a++]! - rest[b++]!;
-    sum += e0 * e0 + e1 * e1 + (e2 * e2 + e3 * e3);
-    if (sum >= limit) return sum;
+/** Groups whose centre lies within twice their radius of the new centre, with the squared distance. */
+interface Near {
+  count: number;
+  groups: Int32Array;
+  squared: Float64Array;
+}
+
+/** The new centre's coordinates in 64 bit. */
+interface Centre {
+  head: Float64Array;
+  point: Float64Array;
+}
+
+/** The two hot loops: everything they touch is a local, and the head's distance is written out. */
+function findNear(centres: PointTable, count: number, fresh: Centre, radius: Float64Array, near: Near): void {
+  const { heads, points, dims, headSlack } = centres;
+  const { groups, squared } = near;
+  const { head, point } = fresh;
+  const [h0, h1, h2, h3, h4, h5, h6, h7] = headOf(head);
+  let found = 0;
+  for (let group = 0, a = 0; group < count; group++, a += headDims) {
+    const bound = slack * radius[group]!;
+    const d0 = heads[a]! - h0;
+    const d1 = heads[a + 1]! - h1;
+    const d2 = heads[a + 2]! - h2;
+    const d3 = heads[a + 3]! - h3;
+    const d4 = heads[a + 4]! - h4;
+    const d5 = heads[a + 5]! - h5;
+    const d6 = heads[a + 6]! - h6;
+    const d7 = heads[a + 7]! - h7;
+    const least = d0 * d0 + d1 * d1 + (d2 * d2 + d3 * d3) + (d4 * d4 + d5 * d5 + (d6 * d6 + d7 * d7));
+    if (least >= (1 + headMargin) * bound + headSlack) continue;
+    let sum = 0;
+    for (let k = 0, b = group * dims; k < dims && sum < bound; k += 4, b += 4) {
+      const e0 = points[b]! - point[k]!;
+      const e1 = points[b + 1]! - point[k + 1]!;
+      const e2 = points[b + 2]! - point[k + 2]!;
+      const e3 = points[b + 3]! - point[k + 3]!;
+      sum += e0 * e0 + e1 * e1 + (e2 * e2 + e3 * e3);
+    }
+    if (sum >= bound) continue;
+    groups[found] = group;
+    squared[found++] = sum;
   }
-  return sum;
+  near.count = found;
+}
+
+/**
+ * Moves the members of a group that are nearer to the new centre to the end of the store.
+ * @param between squared distance of the two centres
+ * @returns the store's new end
+ */
+function claim(store: Store, fresh: Centre, from: number, to: number, end: number, between: number): number {
+  const { heads, points, distances, indices, dims, headSlack } = store;
+  const { head, point } = fresh;
+  const [h0, h1, h2, h3, h4, h5, h6, h7] = headOf(head);
+  let last = to - 1;
+  let free = end;
+  for (let row = from; row <= last; row++) {
+    const current = distances[row]!;
+    if (between >= slack * current) continue;
+    const a = row * headDims;
+    const d0 = heads[a]! - h0;
+    const d1 = heads[a + 1]! - h1;
+    const d2 = heads[a + 2]! - h2;
+    const d3 = heads[a + 3]! - h3;
+    const d4 = heads[a + 4]! - h4;
+    const d5 = heads[a + 5]! - h5;
+    const d6 = heads[a + 6]! - h6;
+    const d7 = heads[a + 7]! - h7;
+    const least = d0 * d0 + d1 * d1 + (d2 * d2 + d3 * d3) + (d4 * d4 + d5 * d5 + (d6 * d6 + d7 * d7));
+    if (least >= (1 + headMargin) * current + headSlack) continue;
+    let sum = 0;
+    for (let k = 0, b = row * dims; k < dims && sum < current; k += 4, b += 4) {
+      const e0 = points[b]! - point[k]!;
+      const e1 = points[b + 1]! - point[k + 1]!;
+      const e2 = points[b + 2]! - point[k + 2]!;
+      const e3 = points[b + 3]! - point[k + 3]!;
+      sum += e0 * e0 + e1 * e1 + (e2 * e2 + e3 * e3);
+    }
+    if (sum >= current) continue;
+    copyRow(store, row, store, free);
+    distances[free] = sum;
+    indices[free++] = indices[row]!;
+    copyRow(store, last, store, row);
+    distances[row] = distances[last]!;
+    indices[row--] = indices[last--]!;
+  }
+  return free;
+}
+
+type Head = [number, number, number, number, number, number, number, number];
+
+function headOf(head: Float64Array): Head {
+  return [head[0]!, head[1]!, head[2]!, head[3]!, head[4]!, head[5]!, head[6]!, head[7]!];
 }
