@@ -11,6 +11,9 @@ export interface Container extends PictureHeader {
   mayBeTransparent?: boolean;
 }
 
+/** Each 8 x 8 block takes at least one bit (512 pixels a byte); the rest is leeway for odd sampling factors. */
+const maxJpegPixelsPerByte = 4096;
+
 /** JPEG: drops APP2 (colour profiles); keeps EXIF, whose orientation the decoder obeys. */
 export function openJpeg(bytes: Buffer, name: string): Container {
   const kept: Buffer[] = [bytes.subarray(0, 2)];
@@ -43,6 +46,8 @@ export function openJpeg(bytes: Buffer, name: string): Container {
   // In the coded data a marker never looks like "end of image"; what stands behind it is not part of the picture.
   if (bytes.indexOf('\xff\xd9', scan, 'latin1') < 0)
     throw pictureErrors.truncated(name, 'the JPEG has no end-of-image marker');
+  if ((bytes.length - scan) * maxJpegPixelsPerByte < frame.width * frame.height)
+    throw pictureErrors.truncated(name, 'the JPEG holds fewer pixels than its header says');
   kept.push(bytes.subarray(scan));
   return { format: 'jpeg', ...frame, bytesPerPixel: 4, opaque: Buffer.concat(kept) };
 }
@@ -91,7 +96,8 @@ export function openPng(bytes: Buffer, name: string): PngContainer {
     format: 'png',
     width,
     height,
-    bytesPerPixel: Math.max(4, bits / 8),
+    // Alpha and 16 bit take a longer way, which holds the samples twice.
+    bytesPerPixel: Math.max(4, bits / 4),
     opaque: Buffer.concat([...head, ...data, end]),
     depth,
     colourType,

@@ -15,7 +15,10 @@ export type PictureFormat = 'png' | 'jpeg' | 'bmp' | 'webp' | 'tiff';
 export const minPictureSide = 4;
 /** No side may be longer: the decoders' own bound. */
 export const maxPictureSide = 32_000;
-/** 100 megapixels with 8 bit, 50 with 16 bit and alpha: what decoding may take in memory, whatever a file claims. */
+/**
+ * Bounds what decoding takes in memory, whatever a file claims: 100 megapixels, 33 with 16-bit RGB, 25 with 16-bit RGB
+ * and alpha. The peak is about three times this.
+ */
 export const maxDecodedBytes = 400_000_000;
 /** Files above this are not even read. */
 export const maxFileBytes = 1_000_000_000;
@@ -42,7 +45,7 @@ export const pictureErrors = {
     new UserError(
       'pictureTooLarge',
       `"${name}" is too large: ${detail}.`,
-      `Crop it or make it smaller: at most ${maxPictureSide} pixels a side and ${maxDecodedBytes / 4e6} megapixels (half of that with 16 bit).`,
+      `Crop it or make it smaller: at most ${maxPictureSide} pixels a side and ${maxDecodedBytes / 4e6} megapixels (25 with alpha or 16 bit).`,
     ),
   tooSmall: (name: string, detail: string) =>
     new UserError(

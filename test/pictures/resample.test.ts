@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
@@ -39,6 +40,15 @@ describe('resample against Pillow', () => {
 });
 
 const side = fc.integer({ min: 1, max: 70 });
+
+describe('the committed WebAssembly module', () => {
+  it('is what its source compiles to', () => {
+    const script = join(import.meta.dirname, '..', '..', 'main', 'pictures', 'build-wasm.mjs');
+    const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+  });
+});
 
 describe('resample, any size', () => {
   it('gives the same bytes in WebAssembly and in JavaScript', () => {
