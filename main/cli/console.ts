@@ -17,7 +17,7 @@ export interface Reporter {
   note(line: string): void;
   /** One line of JSON on standard output; nothing without `--json`. */
   record(value: unknown): void;
-  /** Starts a progress display; the one before ends. */
+  /** Starts a progress display; the one before ends. The unit `%` shows the share instead of the numbers. */
   progress(label: string, total: number, unit: string): Progress;
   /** Takes the progress display away. */
   settle(): void;
@@ -72,7 +72,7 @@ function bar(label: string, total: number, unit: string): Progress {
   const shown = new SingleBar({
     format: (_options, params, payload: { remaining: string; detail: string }) =>
       `${label.padEnd(10)} ${Format.BarFormat(params.progress, { barsize: 28, barCompleteString: '█'.repeat(28), barIncompleteString: '░'.repeat(28) })} ` +
-      `${String(params.value)}/${String(params.total)} ${unit}${payload.remaining}${payload.detail}`,
+      `${amount(params.value, params.total, unit, '/')}${payload.remaining}${payload.detail}`,
     clearOnComplete: true,
     hideCursor: true,
     fps: 8,
@@ -103,10 +103,17 @@ function plainLines(terminal: Terminal, label: string, total: number, unit: stri
       if (tenths <= shownTenths) return;
       shownTenths = tenths;
       const tail = detail === undefined ? '' : `  ${detail}`;
-      terminal.err(`${label}: ${String(done)} of ${String(total)} ${unit}${timeLeft(remainingMs)}${tail}\n`);
+      terminal.err(`${label}: ${amount(done, total, unit, ' of ')}${timeLeft(remainingMs)}${tail}\n`);
     },
     end: () => undefined,
   };
+}
+
+/** `12/40 pictures`, or for the unit `%` the share alone. */
+function amount(done: number, total: number, unit: string, between: string): string {
+  return unit === '%'
+    ? `${((100 * done) / Math.max(1, total)).toFixed(0)} %`
+    : `${String(done)}${between}${String(total)} ${unit}`;
 }
 
 function timeLeft(remainingMs: number | undefined): string {

@@ -36,11 +36,12 @@ export interface EngineOptions {
   threads?: number;
 }
 
-export function addEngineOptions(command: Command): Command {
+/** @param further engines beside the execution providers */
+export function addEngineOptions(command: Command, further: readonly string[] = []): Command {
   return command
     .addOption(
       new Option('--engine <name>', 'execution provider; what is asked for and not there is an error')
-        .choices(engineNames)
+        .choices([...engineNames, ...further])
         .default('auto'),
     )
     .option(
@@ -87,5 +88,12 @@ export function parseSeed(text: string): number {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
     throw new InvalidArgumentError('A whole number from 0 to 4294967295 is needed.');
   }
+  return value;
+}
+
+/** A time in seconds, decimals allowed. */
+export function parseSeconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('A number of seconds is needed.');
   return value;
 }

@@ -4,7 +4,9 @@ import { addBackboneCommand } from './commands/backbone.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEvaluateCommand } from './commands/evaluate.ts';
 import { addInspectCommand } from './commands/inspect.ts';
+import { addModelCommand } from './commands/model.ts';
 import { addTrainCommand } from './commands/train.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeHelp } from './exit-codes.ts';
 
@@ -25,6 +27,8 @@ export function buildProgram(context: CommandContext): Command {
   addTrainCommand(program, context);
   addEvaluateCommand(program, context);
   addInspectCommand(program, context);
+  addWatchCommand(program, context);
+  addModelCommand(program, context);
   addBackboneCommand(program, context);
   addDoctorCommand(program, context);
   return program;

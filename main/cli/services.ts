@@ -1,6 +1,8 @@
+import { installedVersion } from '../system/doctor.ts';
 import type { TrainingEvent } from '../../shared/training-events.ts';
 import type { Detector, EngineName } from '../detector/detector.ts';
 import type { RuntimeFacts } from '../system/doctor.ts';
+import type { TrainingRequest, TrainingSummary } from '../training/request.ts';
 
 /** What a detector is opened with. */
 export interface OpenOptions {
@@ -20,38 +22,30 @@ export interface Services {
   runtimeFacts(): Promise<RuntimeFacts>;
 }
 
-/** What `twinspect train` was asked for. */
-export interface TrainingRequest {
-  dataDirs: string[];
-  preset: string;
-  seed: number;
-  out: string;
-  engine: EngineName;
-  threads?: number;
-  /** Normal pictures per class; undefined: all. */
-  shots?: number;
-  steps?: number;
-  /** Goes on from a checkpoint of the same request. */
-  resume: boolean;
-  /** Memory only: ready in seconds. */
-  instant: boolean;
-}
-
-/** What came out. */
-export interface TrainingSummary {
-  modelPath: string;
-  modelHash: string;
-  classes: string[];
-  elapsedMs: number;
-}
-
-const missing = (): never => {
-  throw new Error('not wired yet');
-};
-
 /** The real parts, each loaded when it's first asked for: `--help` must not wait for a runtime. */
 export const realServices: Services = {
-  openDetector: () => missing(),
-  trainModel: () => missing(),
-  runtimeFacts: () => Promise.resolve({ onnxruntimeVersion: undefined, providers: [], absences: [] }),
+  openDetector: async (path, { engine, threads }) => {
+    const { openDetector } = await import('../detector/open-detector.ts');
+    return openDetector(path, { engine, ...(threads !== undefined && { threads }) });
+  },
+  trainModel: async (request, onEvent, signal) => {
+    const { trainModel } = await import('../training/run.ts');
+    return trainModel(request, onEvent, signal);
+  },
+  runtimeFacts: async () => {
+    try {
+      const { listProviders } = await import('../runtime/providers.ts');
+      const reports = await listProviders();
+      return {
+        onnxruntimeVersion: installedVersion('onnxruntime-node'),
+        providers: reports.filter((report) => report.available).map((report) => report.name),
+        absences: reports
+          .filter((report) => !report.available)
+          .map(({ name, reason, remedy }) => `${name}: ${reason ?? 'not there'}. ${remedy ?? ''}`.trim()),
+      };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { onnxruntimeVersion: undefined, providers: [], absences: [reason] };
+    }
+  },
 };

@@ -3,7 +3,14 @@ import { UserError } from '../../shared/errors.ts';
 import type { Detector } from '../detector/detector.ts';
 import type { Picture, PreparedPicture } from '../pictures/picture.ts';
 import { readAhead } from './read-ahead.ts';
-import { emptyCounters, recordId, scoreOrNull, type Counters, type InspectionRecord } from './record.ts';
+import {
+  emptyCounters,
+  recordId,
+  scoreOrNull,
+  type Counters,
+  type InspectionRecord,
+  type StageTimings,
+} from './record.ts';
 
 /** A part as a source presents it. */
 export interface PresentedPart {
@@ -27,17 +34,17 @@ export interface VerdictSink<Part extends PresentedPart = PresentedPart> {
   accept(record: InspectionRecord, part: Part, evidence: Evidence | undefined): Promise<void>;
 }
 
-export interface DecodedFile {
-  picture: Picture;
-  /** sha256 of the bytes that were decoded. */
-  contentHash: string;
-}
+/** A file's content: a picture, or the reason why it is none. */
+export type DecodedFile = {
+  /** sha256 of the bytes read; absent when they could not be. */
+  contentHash?: string;
+} & ({ picture: Picture; reason?: never } | { picture?: never; reason: string });
 
 /** What the flow is put together from. */
 export interface InspectionParts<Part extends PresentedPart = PresentedPart> {
   detector: Pick<Detector, 'inspect' | 'inputSize' | 'modelHash' | 'normalPicture' | 'thresholdsFor'>;
-  /** @throws any error when there is no picture to be had; its message becomes the reason */
-  decode(part: Part): Promise<DecodedFile>;
+  /** Undefined: not a part after all (withdrawn, or judged before with the same content), so there is no record. */
+  decode(part: Part): Promise<DecodedFile | undefined>;
   prepare(picture: Picture, size: number): PreparedPicture;
   /** Makes the record durable; nobody hears of it before that. Absent: records are not kept. */
   keep?: (record: InspectionRecord, part: Part) => Promise<void>;
@@ -62,6 +69,7 @@ export async function inspectParts<Part extends PresentedPart>(
   let telling: Promise<void> = Promise.resolve();
   for await (const taken of ready) {
     if (parts.signal?.aborted === true) break;
+    if (taken === undefined) continue;
     counters.presented += 1;
     const judged = await judge(taken, parts);
     await telling;
@@ -75,8 +83,8 @@ export async function inspectParts<Part extends PresentedPart>(
 }
 
 /** A part on its way: with its picture, or with the reason why there is none. */
-type TakenPart<Part> = { part: Part; decodeMs: number; prepareMs: number } & (
-  { decoded: DecodedFile; prepared: PreparedPicture; reason?: never } | { reason: string; decoded?: never }
+type TakenPart<Part> = { part: Part; contentHash: string | undefined; decodeMs: number; prepareMs: number } & (
+  { picture: Picture; prepared: PreparedPicture; reason?: never } | { picture?: never; reason: string }
 );
 
 interface JudgedPart<Part> {
@@ -85,15 +93,24 @@ interface JudgedPart<Part> {
   evidence: Evidence | undefined;
 }
 
-async function take<Part extends PresentedPart>(part: Part, parts: InspectionParts<Part>): Promise<TakenPart<Part>> {
+/** Never rejects: what goes wrong is the reason for `noDecision`. */
+async function take<Part extends PresentedPart>(
+  part: Part,
+  parts: InspectionParts<Part>,
+): Promise<TakenPart<Part> | undefined> {
   const start = performance.now();
+  let contentHash = part.contentHash;
   try {
     const decoded = await parts.decode(part);
+    if (decoded === undefined) return undefined;
+    contentHash = decoded.contentHash ?? contentHash;
     const decodeMs = performance.now() - start;
-    const prepared = parts.prepare(decoded.picture, parts.detector.inputSize);
-    return { part, decoded, prepared, decodeMs, prepareMs: performance.now() - start - decodeMs };
+    if (decoded.picture === undefined) return { part, contentHash, reason: decoded.reason, decodeMs, prepareMs: 0 };
+    const { picture } = decoded;
+    const prepared = parts.prepare(picture, parts.detector.inputSize);
+    return { part, contentHash, picture, prepared, decodeMs, prepareMs: performance.now() - start - decodeMs };
   } catch (error) {
-    return { part, reason: reasonOf(error), decodeMs: performance.now() - start, prepareMs: 0 };
+    return { part, contentHash, reason: reasonOf(error), decodeMs: performance.now() - start, prepareMs: 0 };
   }
 }
 
@@ -101,22 +118,19 @@ async function judge<Part extends PresentedPart>(
   taken: TakenPart<Part>,
   { detector }: InspectionParts<Part>,
 ): Promise<JudgedPart<Part>> {
-  const { part, decodeMs, prepareMs } = taken;
-  if (taken.decoded === undefined) {
-    const timings = { decodeMs, prepareMs, detectMs: 0 };
-    return { part, record: undecided(part, taken.reason, detector.modelHash, timings), evidence: undefined };
-  }
+  const { part, contentHash, decodeMs, prepareMs } = taken;
+  const known = contentHash === undefined ? part : { ...part, contentHash };
   const start = performance.now();
-  const { picture, contentHash } = taken.decoded;
-  const known = { ...part, contentHash };
+  const timings = (): StageTimings => ({ decodeMs, prepareMs, detectMs: performance.now() - start });
+  if (taken.picture === undefined) {
+    return { part, record: undecided(known, taken.reason, detector.modelHash, timings()), evidence: undefined };
+  }
   try {
     const result = (await detector.inspect([taken.prepared]))[0];
     if (result === undefined) throw new UserError('detectorFailed', 'The detector gave no result.');
-    const timings = { decodeMs, prepareMs, detectMs: performance.now() - start };
-    return { part, record: decided(known, result, detector, timings), evidence: { picture, result } };
+    return { part, record: decided(known, result, detector, timings()), evidence: { picture: taken.picture, result } };
   } catch (error) {
-    const timings = { decodeMs, prepareMs, detectMs: performance.now() - start };
-    return { part, record: undecided(known, reasonOf(error), detector.modelHash, timings), evidence: undefined };
+    return { part, record: undecided(known, reasonOf(error), detector.modelHash, timings()), evidence: undefined };
   }
 }
 
@@ -129,10 +143,10 @@ async function tell<Part extends PresentedPart>(
 }
 
 function decided(
-  part: PresentedPart & { contentHash: string },
+  part: PresentedPart,
   result: DetectionResult,
   detector: Pick<Detector, 'modelHash' | 'normalPicture' | 'thresholdsFor'>,
-  timings: InspectionRecord['timings'],
+  timings: StageTimings,
 ): InspectionRecord {
   const thresholds = detector.thresholdsFor(result.className);
   const verdict: Verdict = decide(result.predScore, thresholds);
@@ -151,19 +165,14 @@ function decided(
     ...(Number.isFinite(result.classDistance) && { classDistance: result.classDistance }),
     ...(similar !== undefined && { similar }),
     timings,
-    id: recordId(part.file, part.contentHash),
-    contentHash: part.contentHash,
+    id: recordId(part.file, part.contentHash ?? ''),
+    ...(part.contentHash !== undefined && { contentHash: part.contentHash }),
     modelHash: detector.modelHash,
     inspectedAt: new Date().toISOString(),
   };
 }
 
-function undecided(
-  part: PresentedPart,
-  reason: string,
-  modelHash: string,
-  timings: InspectionRecord['timings'],
-): InspectionRecord {
+function undecided(part: PresentedPart, reason: string, modelHash: string, timings: StageTimings): InspectionRecord {
   return {
     file: part.file,
     className: null,
@@ -183,7 +192,7 @@ function undecided(
 }
 
 /** Milliseconds with two digits: more says nothing. */
-function total({ decodeMs, prepareMs, detectMs }: InspectionRecord['timings']): number {
+function total({ decodeMs, prepareMs, detectMs }: StageTimings): number {
   return Math.round(100 * (decodeMs + prepareMs + detectMs)) / 100;
 }
 

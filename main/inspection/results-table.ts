@@ -56,3 +56,8 @@ export function resultLine(record: InspectionRecord): Record<string, unknown> {
     ...(contentHash !== undefined && { contentHash }),
   };
 }
+
+/** Likewise for `watch`, with the id by which a record that's told again after a restart is known. */
+export function watchLine(record: InspectionRecord): Record<string, unknown> {
+  return { ...resultLine(record), id: record.id, inspectedAt: record.inspectedAt };
+}

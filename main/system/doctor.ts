@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from 'node:os';
@@ -143,4 +144,14 @@ function cpuFeatures(): string[] {
 function memoryLimit(): number {
   const limit = process.constrainedMemory();
   return limit > 0 && limit < totalmem() ? limit : totalmem();
+}
+
+/** Version of an installed package; undefined when it isn't there. */
+export function installedVersion(packageName: string): string | undefined {
+  try {
+    const { version } = createRequire(import.meta.url)(`${packageName}/package.json`) as { version: string };
+    return version;
+  } catch {
+    return undefined;
+  }
 }

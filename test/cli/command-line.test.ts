@@ -1,8 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../shared/errors.ts';
+import type { TrainingSummary } from '../../main/training/request.ts';
 import { runCli } from './fakes.ts';
 
-const commands = ['train', 'evaluate', 'inspect', 'doctor'];
+const commands = ['train', 'evaluate', 'inspect', 'watch', 'doctor'];
+
+const trainingSummary = (classes: string[], elapsedMs: number): TrainingSummary => ({
+  modelPath: 'm.twin',
+  modelHash: 'h',
+  classes,
+  elapsedMs,
+  phases: [{ phase: 'features', elapsedMs }],
+  engine: { engine: 'onnxruntime 1.30.0', provider: 'cpu', threads: 2, mode: 'loop' },
+  parity: { maxAbsDifference: 1e-6, verdictFlips: 0, pictures: 12 },
+});
 
 describe('help', () => {
   test.each(commands)('%s --help shows examples and exit codes and ends with 0', async (command) => {
@@ -103,7 +114,7 @@ describe('train', () => {
               onEvent({ type: 'progress', phase: 'features', done, total: 20, remainingMs: (20 - done) * 1000 });
             }
             onEvent({ type: 'phaseDone', phase: 'features', elapsedMs: 1234 });
-            return Promise.resolve({ modelPath: 'm.twin', modelHash: 'h', classes: ['a', 'b'], elapsedMs: 99_000 });
+            return Promise.resolve(trainingSummary(['a', 'b'], 99_000));
           },
         },
       },
@@ -126,7 +137,7 @@ describe('train', () => {
       services: {
         trainModel: (_request, onEvent) => {
           onEvent({ type: 'warning', message: 'Two pictures are the same.' });
-          return Promise.resolve({ modelPath: 'm.twin', modelHash: 'h', classes: ['a'], elapsedMs: 1 });
+          return Promise.resolve(trainingSummary(['a'], 1));
         },
       },
     });

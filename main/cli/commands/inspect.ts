@@ -110,12 +110,15 @@ export function verdictLine(record: InspectionRecord): string {
   return record.reason === undefined ? line : `${line}\n             ${record.reason}`;
 }
 
-export function sayCounters(reporter: Reporter, counters: Counters, elapsedMs: number): void {
-  const each = verdictOrder
-    .map((verdict) => `${String(counters[verdict])} ${verdictWords[verdict].toLowerCase()}`)
-    .join(', ');
-  const rate = elapsedMs > 0 ? ` (${((1000 * counters.presented) / elapsedMs).toFixed(1)} a second)` : '';
-  reporter.say(`${String(counters.presented)} parts in ${formatDuration(elapsedMs)}${rate}: ${each}.`);
+/** @param elapsedMs absent: the rate says nothing, because the parts were waited for */
+export function sayCounters(reporter: Reporter, counters: Counters, elapsedMs?: number): void {
+  const each = verdictOrder.map((verdict) => `${String(counters[verdict])} ${verdictWords[verdict].toLowerCase()}`);
+  const parts = `${String(counters.presented)} ${counters.presented === 1 ? 'part' : 'parts'}`;
+  const rate =
+    elapsedMs === undefined
+      ? ''
+      : ` in ${formatDuration(elapsedMs)} (${((1000 * counters.presented) / Math.max(1, elapsedMs)).toFixed(1)} a second)`;
+  reporter.say(`${parts}${rate}: ${each.join(', ')}.`);
 }
 
 async function* inOrder<Item>(items: Iterable<Item>): AsyncGenerator<Item> {

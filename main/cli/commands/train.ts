@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import type { TrainingEvent } from '../../../shared/training-events.ts';
+import type { EngineName } from '../../detector/detector.ts';
+import type { TrainingEvent, TrainingPhase } from '../../../shared/training-events.ts';
 import {
   addCommand,
   addEngineOptions,
@@ -13,7 +14,8 @@ import {
 } from '../context.ts';
 import { formatDuration, type Progress, type Reporter } from '../console.ts';
 
-interface TrainOptions extends EngineOptions {
+interface TrainOptions extends Omit<EngineOptions, 'engine'> {
+  engine: EngineName | 'tfjs';
   data: string[];
   preset: string;
   seed: number;
@@ -46,7 +48,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     collect,
   );
   requireOption(command, '--out <file>', 'model package to write (.twin)');
-  addEngineOptions(command).action(async (options: TrainOptions) => {
+  addEngineOptions(command, ['tfjs']).action(async (options: TrainOptions) => {
     const reporter = reporterOf(context, options);
     const summary = await context.services.trainModel(
       { dataDirs: options.data, ...options },
@@ -60,6 +62,9 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     );
   });
 }
+
+/** What a phase counts; where it's no thing, percent. */
+const units: Partial<Record<TrainingPhase, string>> = { features: 'pictures', students: 'steps' };
 
 /** Shows training events: a bar per phase for people, the events themselves as JSON lines. */
 export function eventPrinter(reporter: Reporter, asRecords: boolean): (event: TrainingEvent) => void {
@@ -82,7 +87,7 @@ export function eventPrinter(reporter: Reporter, asRecords: boolean): (event: Tr
         break;
       case 'progress': {
         if (progress?.phase !== event.phase || progress.total !== event.total) {
-          const shown = reporter.progress(event.phase, event.total, event.phase === 'students' ? 'steps' : 'pictures');
+          const shown = reporter.progress(event.phase, event.total, units[event.phase] ?? '%');
           progress = { phase: event.phase, total: event.total, shown };
         }
         progress.shown.update(event.done, event.remainingMs, progressDetail(event));
