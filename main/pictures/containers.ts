@@ -97,7 +97,7 @@ export function openPng(bytes: Buffer, name: string): PngContainer {
     width,
     height,
     // Alpha and 16 bit take a longer way, which holds the samples twice.
-    bytesPerPixel: Math.max(4, bits / 4),
+    bytesPerPixel: depth === 16 || colourType >= 4 ? Math.max(4, bits / 4) : 4,
     opaque: Buffer.concat([...head, ...data, end]),
     depth,
     colourType,

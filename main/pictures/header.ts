@@ -16,8 +16,8 @@ export const minPictureSide = 4;
 /** No side may be longer: the decoders' own bound. */
 export const maxPictureSide = 32_000;
 /**
- * Bounds what decoding takes in memory, whatever a file claims: 100 megapixels, 33 with 16-bit RGB, 25 with 16-bit RGB
- * and alpha. The peak is about three times this.
+ * Bounds what decoding takes in memory, whatever a file claims: 100 megapixels; 50 as PNG with alpha, 33 as 16-bit
+ * RGB PNG, 25 with both. The peak is about three times this.
  */
 export const maxDecodedBytes = 400_000_000;
 /** Files above this are not even read. */

@@ -65,7 +65,7 @@ function checkLayout(page: TiffPage, name: string): { blockBytes: number } {
   if (!fits || (page.type === photometric.palette && depth === 16)) throw refuse(`with ${samples} samples a pixel`);
   if (page.planarConfiguration !== 1 && samples > 1) throw refuse('with separate colour planes');
   if (page.tiled && samples > 1) throw refuse('in colour tiles');
-  checkPictureSize(name, { width, height, bytesPerPixel: Math.max(4, (samples * depth) / 4) });
+  checkPictureSize(name, { width, height, bytesPerPixel: Math.max(4, (samples * depth) / 8) });
 
   const [blockWidth, blockHeight] = blockSize(page);
   const blockBytes = Math.ceil((blockWidth * samples * depth) / 8) * blockHeight;
