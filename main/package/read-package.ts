@@ -83,7 +83,7 @@ export async function readPackage(path: string, options: ReadPackageOptions): Pr
     );
   }
   const graph = member('graph.onnx');
-  options.checkGraph(graph, manifest);
+  checkGraphOf(path, graph, manifest, options.checkGraph);
   return {
     path,
     modelHash: sha256Of(file),
@@ -95,6 +95,18 @@ export async function readPackage(path: string, options: ReadPackageOptions): Pr
     statistics: members.get('statistics.safetensors'),
     attribution: new TextDecoder().decode(member('attribution.txt')),
   };
+}
+
+/** Names the package in what the graph check says: it knows only the bytes. */
+function checkGraphOf(path: string, graph: Uint8Array, manifest: Manifest, check: GraphCheck): void {
+  try {
+    check(graph, manifest);
+  } catch (error) {
+    if (!(error instanceof UserError) || error.message.includes(path)) throw error;
+    const { code, message, remedy } = error;
+    const what = remedy !== undefined && message.endsWith(remedy) ? message.slice(0, -remedy.length).trim() : message;
+    throw new UserError(code, `The model package "${path}" can't be used: ${what}`, remedy, { cause: error });
+  }
 }
 
 const remedies = {

@@ -57,6 +57,14 @@ describe('thresholds from normal scores only', () => {
     expect(classes[0]?.thresholds).toBeNull();
   });
 
+  it('the tail fit is an exponential through the highest quarter', () => {
+    // 12 scores: the highest 4 start at the 5th highest, 0.8; mean excess 0.25, enlarged by 5/4.
+    const scores = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2];
+    const { pooled } = calibrateThresholds(one(scores), { maxReviewRate: 0.1 });
+    expect(pooled.review).toBeCloseTo(0.8 + 0.25 * 1.25 * Math.log(4 / 1.2), 12);
+    expect(pooled.fail).toBeCloseTo(0.8 + 0.25 * 1.25 * Math.log(4 / 0.12), 12);
+  });
+
   it('60 pictures guarantee the review rate, not yet the fail rate', () => {
     const { pooled } = calibrateThresholds(one(normalScores(60)));
     expect(pooled).toMatchObject({ basis: 'extrapolated', reviewBasis: 'orderStatistic', moreNormalsNeeded: 239 });
@@ -172,6 +180,15 @@ describe('thresholds from defects', () => {
   });
 
   it('a class gets its own with enough of both', () => {
+    const exactly = { ...data, scores: data.scores.slice(6), classNames: data.classNames.slice(6) };
+    exactly.gtLabels = data.gtLabels.slice(6);
+    for (const [fewestPerClass, given] of [
+      [4, true],
+      [5, false],
+    ] as const) {
+      const { classes } = calibrateThresholds(exactly, { policy: { kind: 'youden' }, fewestPerClass });
+      expect(classes[0]?.thresholds !== null).toBe(given);
+    }
     const own = calibrateThresholds(data, { policy: { kind: 'maxF1' }, fewestPerClass: 4 });
     expect(own.classes[0]?.thresholds?.basis).toBe('roc');
     expect(calibrateThresholds(data, { policy: { kind: 'maxF1' } }).classes[0]?.thresholds).toBeNull();

@@ -387,9 +387,16 @@ describe('a package that is not one, or is hostile', () => {
   it('a graph that the graph check refuses', async () => {
     await writePackage(path, sampleContent());
     const checkGraph = (): never => {
-      throw new UserError('graphRefused', `The graph of "${path}" has the operator "If".`);
+      throw new UserError('graphRefused', 'The operator "If" is not allowed.', 'Train it again.');
     };
-    expect((await failure(read({ checkGraph }))).code).toBe('graphRefused');
+    const error = await failure(read({ checkGraph }));
+    expect(error).toMatchObject({ code: 'graphRefused', remedy: 'Train it again.' });
+    expect(error.message).toMatch(/can't be used: The operator "If" is not allowed\. Train it again\.$/);
+    const broken = new TypeError('a defect of the program');
+    const fails = (): never => {
+      throw broken;
+    };
+    await expect(read({ checkGraph: fails })).rejects.toBe(broken);
   });
 });
 
