@@ -1,7 +1,13 @@
 import * as ort from 'onnxruntime-node';
 import { openOrtSession, type OrtSession, type SessionDescription, type SessionOptions } from './ort-session.ts';
-import { checkState, elementCount, type EngineDescription, type StepTensor } from './training-engine.ts';
-import { graphName, stepCountName } from './training-graph.ts';
+import {
+  checkState,
+  elementCount,
+  graphName,
+  stepCountName,
+  type EngineDescription,
+  type StepTensor,
+} from './training-engine.ts';
 
 /** Everything a trainer needs, as it crosses into the worker thread. */
 export interface TrainerPlan {

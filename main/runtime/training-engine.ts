@@ -87,3 +87,14 @@ export function stackInputs(specs: readonly StepTensor[], inputs: readonly StepI
     }),
   );
 }
+
+/** Names of graph inputs and outputs: state in and out, data of the step, scalars it reports. */
+export const graphName = {
+  stateIn: (name: string): string => `stateIn:${name}`,
+  stateOut: (name: string): string => `stateOut:${name}`,
+  input: (name: string): string => `input:${name}`,
+  output: (name: string): string => `output:${name}`,
+};
+
+/** Input of the Loop form: how many steps to run, int64 scalar. */
+export const stepCountName = 'steps';

@@ -1,17 +1,6 @@
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto, type TraceInput } from '../onnx/tracing-backend.ts';
-import type { EngineStep } from './training-engine.ts';
-
-/** Names of graph inputs and outputs: state in and out, data of the step, scalars it reports. */
-export const graphName = {
-  stateIn: (name: string): string => `stateIn:${name}`,
-  stateOut: (name: string): string => `stateOut:${name}`,
-  input: (name: string): string => `input:${name}`,
-  output: (name: string): string => `output:${name}`,
-};
-
-/** Input of the Loop form: how many steps to run, int64 scalar. */
-export const stepCountName = 'steps';
+import { graphName, stepCountName, type EngineStep } from './training-engine.ts';
 
 /** Traces one step as it is: state and data in, new state and scalars out. */
 export function stepwiseGraph(step: EngineStep): Uint8Array {

@@ -1,0 +1,184 @@
+/**
+ * Time of one training step, traced to ONNX, against an equivalent PyTorch model in the same run.
+ *
+ *   node bench/run.mjs bench/training-step.ts [--model embedded|vit] [--threads 1] [--rounds 15] [--python PATH]
+ *
+ * PyTorch comes from `--python`, an interpreter that has it; without one, only ONNX Runtime is measured. Both sides
+ * take turns step by step, so that whatever else the machine does meets both. Prints minimum and median.
+ */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import readline from 'node:readline';
+import { parseArgs } from 'node:util';
+import { embeddedStudentDefaults, encoderLevels, makeEmbeddedModel } from '../main/nn/embedded-students.ts';
+import { initialise } from '../main/nn/init.ts';
+import { makePaperModel } from '../main/nn/paper-model.ts';
+import { paperModelOptions, presets } from '../main/nn/presets.ts';
+import { makeTrainingStep, type TrainableModel } from '../main/nn/training-step.ts';
+import { openOrtEngine } from '../main/runtime/ort-engine.ts';
+import type { StepInputs } from '../main/runtime/training-engine.ts';
+import { createRandom } from '../shared/random.ts';
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: 'embedded' },
+    threads: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '15' },
+    python: { type: 'string' },
+  },
+});
+const threads = Number(values.threads);
+const rounds = Number(values.rounds);
+/** Steps in one run of the Loop form; its time is divided by this. */
+const loopSteps = 4;
+
+interface Subject {
+  readonly model: TrainableModel;
+  /** What the Python side builds the same model from. */
+  readonly torch: Record<string, unknown>;
+}
+
+function embedded(): Subject {
+  const dims = {
+    groups: [120, 208],
+    encoderTokens: 64,
+    encoderDims: 192,
+    stages: [16, 24, 48, 88, 120, 208, 352],
+    head: 1280,
+  } as const;
+  const options = embeddedStudentDefaults;
+  return {
+    model: makeEmbeddedModel(dims),
+    torch: {
+      kind: 'embedded',
+      batch: options.batch,
+      groups: dims.groups,
+      levels: encoderLevels(dims),
+      width: options.decoderWidth,
+      hidden: options.decoderHidden,
+      heads: options.decoderHeads,
+      decoderDepth: options.decoderDepth,
+      encoderDepth: options.encoderDepth,
+      encoderTokens: dims.encoderTokens,
+      encoderDims: dims.encoderDims,
+      tokens: options.tokensPerStep,
+    },
+  };
+}
+
+function vit(): Subject {
+  const [batch, width, heads, side] = [8, 192, 3, 14];
+  const options = { ...paperModelOptions(presets['paper-small']), embedDim: width, heads };
+  return {
+    model: makePaperModel(options, batch, { rows: side, columns: side }),
+    torch: {
+      kind: 'paper',
+      batch,
+      width,
+      heads,
+      decoderDepth: options.decoder.depth,
+      encoderDepth: options.encoder.depth,
+      tokens: side * side + 1 + options.registers,
+      skip: 1 + options.registers,
+    },
+  };
+}
+
+async function startTorch(
+  python: string,
+  config: unknown,
+): Promise<{ about: string; step(): Promise<number>; end(): void }> {
+  const script = path.resolve('bench', 'training_step_torch.py');
+  const child = spawn(python, [script, JSON.stringify(config)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // Waiting threads must not take the cores from the other side.
+    env: { ...process.env, OMP_WAIT_POLICY: 'passive', KMP_BLOCKTIME: '0', OMP_NUM_THREADS: String(threads) },
+  });
+  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error('the PyTorch side ended');
+    return value as string;
+  };
+  return {
+    about: await line(),
+    step: async () => {
+      child.stdin.write('step\n');
+      return Number(await line());
+    },
+    end: () => child.stdin.end(),
+  };
+}
+
+const { model, torch } = values.model === 'vit' ? vit() : embedded();
+const step = makeTrainingStep(model, embeddedStudentDefaults.optimizer);
+const random = createRandom(1);
+const state = new Map(
+  step.state.map(({ name, shape }): [string, Float32Array] => [
+    name,
+    new Float32Array(shape.reduce((a, b) => a * b, 1)),
+  ]),
+);
+for (const [name, { data }] of initialise(model.params, random)) state.set(name, data);
+const scalars: Record<string, number> = { lr: 1e-3, decay: 1 - 1e-7, biasCorrection1: 0.5, biasCorrection2: 0.01 };
+const inputs: StepInputs = Object.fromEntries(
+  step.inputs.map(({ name, shape }) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const draw = (): number =>
+      scalars[name] ??
+      (name === 'label'
+        ? 1
+        : name === 'miningRank'
+          ? 200
+          : name.startsWith('mask')
+            ? Number(random.next() > 0.4) / 0.6
+            : 3.4 * (random.next() - 0.5));
+    return [name, Float32Array.from({ length: size }, draw)];
+  }),
+);
+
+const stepwise = await openOrtEngine(step, state, { threads, mode: 'stepwise', inline: true });
+const loop = await openOrtEngine(step, state, { threads, mode: 'loop', inline: true });
+const python = values.python === undefined ? undefined : await startTorch(values.python, { ...torch, threads });
+const parameters = model.params.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+console.log(
+  `${values.model}: ${(parameters / 1e6).toFixed(2)} M parameters, ${threads} thread(s), ${stepwise.describe().engine}`,
+);
+if (python !== undefined) console.log(`PyTorch: ${python.about}`);
+
+const times: Record<string, number[]> = { 'ONNX stepwise': [], [`ONNX Loop, ${loopSteps} steps`]: [], PyTorch: [] };
+const time = async (run: () => Promise<unknown>): Promise<number> => {
+  const started = performance.now();
+  await run();
+  return performance.now() - started;
+};
+for (let round = 0; round < rounds + 2; round++) {
+  const ms = [
+    await time(() => stepwise.runSteps([inputs])),
+    (await time(() => loop.runSteps(new Array<StepInputs>(loopSteps).fill(inputs)))) / loopSteps,
+    python === undefined ? Number.NaN : await python.step(),
+  ];
+  // The first two rounds warm up.
+  if (round >= 2) Object.values(times).forEach((list, i) => list.push(ms[i]!));
+}
+python?.end();
+await stepwise.close();
+await loop.close();
+
+const sorted = (list: readonly number[]): number[] => [...list].sort((a, b) => a - b);
+const minimum = (list: readonly number[]): number => sorted(list)[0]!;
+const median = (list: readonly number[]): number => sorted(list)[Math.floor(list.length / 2)]!;
+const reference = times['PyTorch']!;
+console.table(
+  Object.fromEntries(
+    Object.entries(times).map(([name, list]) => [
+      name,
+      {
+        'min ms': minimum(list).toFixed(1),
+        'median ms': median(list).toFixed(1),
+        'min / PyTorch': (minimum(list) / minimum(reference)).toFixed(2),
+        'median / PyTorch': (median(list) / median(reference)).toFixed(2),
+      },
+    ]),
+  ),
+);
