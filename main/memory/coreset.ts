@@ -28,7 +28,12 @@ export interface CandidateCollector {
   add(tokens: Matrix, classIndex: number, pictureIndex: number, projected?: Matrix): Int32Array;
   /** Chooses the bank's entries from all candidates (section 3.2), in the order picked. */
   build(options?: CoresetOptions): Coreset;
+  /** The same entries with the choice made elsewhere: `runtime/k-centre-worker.ts` makes it on a thread of its own. */
+  buildWith(pick: PickCentres, size?: number): Promise<Coreset>;
 }
+
+/** `kCentrePicks`, wherever it runs. */
+export type PickCentres = (points: Matrix, count: number) => Promise<Int32Array>;
 
 export interface CoresetOptions extends KCentreOptions {
   /** Entries at most. Default 8,192. */
@@ -60,14 +65,27 @@ export function createCandidateCollector(dims: number, seed: number): CandidateC
     },
     build({ size = memoryDefaults.bankSize, ...options } = {}) {
       const candidates = stackRows(parts, dims);
-      // Another seed than the patches', whose directions are already used up.
-      const projection = createRandomProjection(dims, memoryDefaults.coresetProjectionDims, seed ^ 0x5bd1e995);
-      const picks = kCentrePicks(project(candidates, projection), size, options);
-      return {
-        vectors: takeRows(candidates, picks),
-        entryClass: Int32Array.from(picks, (i) => classes[i]!),
-        entryPicture: Int32Array.from(picks, (i) => pictures[i]!),
-      };
+      return entries(candidates, kCentrePicks(coresetPoints(candidates, seed), size, options));
+    },
+    async buildWith(pick, size = memoryDefaults.bankSize) {
+      const candidates = stackRows(parts, dims);
+      return entries(candidates, await pick(coresetPoints(candidates, seed), size));
     },
   };
+
+  function entries(candidates: Matrix, picks: Int32Array): Coreset {
+    return {
+      vectors: takeRows(candidates, picks),
+      entryClass: Int32Array.from(picks, (i) => classes[i]!),
+      entryPicture: Int32Array.from(picks, (i) => pictures[i]!),
+    };
+  }
+}
+
+/** Candidates in the 32 dimensions that k-centre works in. Another seed than the patches', whose directions are spent. */
+function coresetPoints(candidates: Matrix, seed: number): Matrix {
+  return project(
+    candidates,
+    createRandomProjection(candidates.cols, memoryDefaults.coresetProjectionDims, seed ^ 0x5bd1e995),
+  );
 }
