@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addBackboneCommand } from './commands/backbone.ts';
+import { addBenchmarkCommand } from './commands/benchmark.ts';
+import { addCalibrateCommand } from './commands/calibrate.ts';
+import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEvaluateCommand } from './commands/evaluate.ts';
 import { addInspectCommand } from './commands/inspect.ts';
@@ -24,10 +27,13 @@ export function buildProgram(context: CommandContext): Command {
       'after',
       `\nExamples:\n  $ twinspect demo\n  $ twinspect train --data pictures/cookies --out cookies.twin\n  $ twinspect inspect --model cookies.twin new-pictures --out results\n${exitCodeHelp}`,
     );
+  addDemoCommand(program, context);
   addTrainCommand(program, context);
   addEvaluateCommand(program, context);
+  addCalibrateCommand(program, context);
   addInspectCommand(program, context);
   addWatchCommand(program, context);
+  addBenchmarkCommand(program, context);
   addModelCommand(program, context);
   addBackboneCommand(program, context);
   addDoctorCommand(program, context);

@@ -35,17 +35,13 @@ export const realServices: Services = {
   runtimeFacts: async () => {
     try {
       const { listProviders } = await import('../runtime/providers.ts');
-      const reports = await listProviders();
-      return {
-        onnxruntimeVersion: installedVersion('onnxruntime-node'),
-        providers: reports.filter((report) => report.available).map((report) => report.name),
-        absences: reports
-          .filter((report) => !report.available)
-          .map(({ name, reason, remedy }) => `${name}: ${reason ?? 'not there'}. ${remedy ?? ''}`.trim()),
-      };
+      return { onnxruntimeVersion: installedVersion('onnxruntime-node'), providers: await listProviders() };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return { onnxruntimeVersion: undefined, providers: [], absences: [reason] };
+      return {
+        onnxruntimeVersion: undefined,
+        providers: [{ name: 'cpu', available: false, reason, remedy: undefined }],
+      };
     }
   },
 };

@@ -83,6 +83,17 @@ export async function evaluateDetector(
   return evaluation;
 }
 
+/** Scores pictures whatever their split, without maps and masks, in the order given. @throws as `evaluateDetector` */
+export async function scorePictures(
+  refs: readonly PictureRef[],
+  parts: EvaluationParts,
+  settings: EvaluationSettings = {},
+): Promise<PictureScore[]> {
+  const scores: PictureScore[] = [];
+  await scoreClass(refs, parts, scores, refs.length, { ...settings, withoutPixels: true });
+  return scores;
+}
+
 /** Scores of one class with maps and masks; appends to `pictures` as it goes. */
 async function scoreClass(
   refs: readonly PictureRef[],

@@ -2,7 +2,6 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from 'node:os';
-import type { EngineName } from '../detector/detector.ts';
 
 /** One thing that will be slow or won't work, with the way out. */
 export interface DoctorFinding {
@@ -17,16 +16,15 @@ export interface DoctorReport {
   cpu: { model: string; cores: number; features: string[] };
   memory: { totalBytes: number; freeBytes: number };
   disk: { path: string; freeBytes: number };
-  runtime: { onnxruntimeVersion: string | undefined; providers: EngineName[] };
+  runtime: RuntimeFacts;
   findings: DoctorFinding[];
 }
 
 /** What the runtime tells about itself, see main/runtime/providers.ts. */
 export interface RuntimeFacts {
+  /** Undefined when ONNX Runtime could not be loaded. */
   onnxruntimeVersion: string | undefined;
-  providers: EngineName[];
-  /** Why providers are not there, a sentence each. */
-  absences: string[];
+  providers: { name: string; available: boolean; reason: string | undefined; remedy: string | undefined }[];
 }
 
 /** Vector instruction sets that decide how fast matrix products run. */
@@ -58,13 +56,13 @@ export async function examineMachine(workFolder: string, runtime: RuntimeFacts):
     cpu: { model: processors[0]?.model.trim() ?? 'unknown', cores: availableParallelism(), features: cpuFeatures() },
     memory: { totalBytes: memoryLimit(), freeBytes: Math.min(freemem(), memoryLimit()) },
     disk: { path: workFolder, freeBytes: disk.bavail * disk.bsize },
-    runtime: { onnxruntimeVersion: runtime.onnxruntimeVersion, providers: runtime.providers },
+    runtime,
   };
-  return { ...facts, findings: judge(facts, runtime.absences) };
+  return { ...facts, findings: judge(facts) };
 }
 
 /** A pure function of the facts: what will be slow or fail, worst first. */
-export function judge(facts: Omit<DoctorReport, 'findings'>, absences: readonly string[]): DoctorFinding[] {
+export function judge(facts: Omit<DoctorReport, 'findings'>): DoctorFinding[] {
   const findings: DoctorFinding[] = [];
   const add = (level: DoctorFinding['level'], what: string, remedy?: string): void => {
     findings.push(remedy === undefined ? { level, what } : { level, what, remedy });
@@ -91,13 +89,14 @@ export function judge(facts: Omit<DoctorReport, 'findings'>, absences: readonly 
       'Free some space.',
     );
   }
-  const fast = runtime.providers.filter((name) => name !== 'cpu' && name !== 'auto');
-  if (fast.length === 0 && absences.length > 0)
+  const engines = runtime.providers.filter(({ available }) => available).map(({ name }) => name);
+  if (runtime.onnxruntimeVersion !== undefined && engines.every((name) => name === 'cpu')) {
     add(
       'slow',
-      `No GPU engine: ${absences.join(' ')}`,
+      'No GPU engine works here (reasons above): larger backbones train slowly.',
       'The embedded preset needs none: minutes to train, tens of milliseconds a picture.',
     );
+  }
   const x86 = system.arch === 'x64';
   const known = cpu.features.length > 0;
   if (x86 && known && !cpu.features.includes('avx2')) {
@@ -118,7 +117,7 @@ export function judge(facts: Omit<DoctorReport, 'findings'>, absences: readonly 
   if (findings.every((finding) => finding.level !== 'problem')) {
     findings.push({
       level: 'ok',
-      what: `Ready: ${String(cpu.cores)} cores, ${gib(memory.totalBytes)} of memory, engines ${runtime.providers.join(', ')}.`,
+      what: `Ready: ${String(cpu.cores)} cores, ${gib(memory.totalBytes)} of memory, engines ${engines.join(', ')}.`,
     });
   }
   const order = { problem: 0, slow: 1, ok: 2 };

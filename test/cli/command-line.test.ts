@@ -151,14 +151,14 @@ describe('doctor', () => {
     const run = await runCli(['doctor', '--json']);
     expect(run.code).toBe(0);
     expect(run.records()[0]).toMatchObject({
-      runtime: { onnxruntimeVersion: '1.30.0', providers: ['cpu'] },
+      runtime: { onnxruntimeVersion: '1.30.0', providers: [{ name: 'cpu', available: true }] },
       findings: expect.arrayContaining([expect.objectContaining({ level: 'ok' })]) as unknown,
     });
   });
 
   test('a missing runtime is a problem with a remedy, exit code 1', async () => {
     const run = await runCli(['doctor'], {
-      services: { runtimeFacts: () => Promise.resolve({ onnxruntimeVersion: undefined, providers: [], absences: [] }) },
+      services: { runtimeFacts: () => Promise.resolve({ onnxruntimeVersion: undefined, providers: [] }) },
     });
     expect(run.code).toBe(1);
     expect(run.out).toContain('[problem]  ONNX Runtime could not be loaded');

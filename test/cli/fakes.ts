@@ -41,7 +41,11 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
   return {
     openDetector: () => Promise.resolve(brightnessDetector()),
     trainModel: () => Promise.reject(new UserError('notHere', 'Training is not part of this test.')),
-    runtimeFacts: () => Promise.resolve({ onnxruntimeVersion: '1.30.0', providers: ['cpu'], absences: [] }),
+    runtimeFacts: () =>
+      Promise.resolve({
+        onnxruntimeVersion: '1.30.0',
+        providers: [{ name: 'cpu', available: true, reason: undefined, remedy: undefined }],
+      }),
     ...overrides,
   };
 }

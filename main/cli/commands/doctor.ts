@@ -28,10 +28,18 @@ function describeMachine({ system, cpu, memory, disk, runtime, findings }: Docto
     `features   ${features}`,
     `memory     ${gigabytes(memory.totalBytes)}, ${gigabytes(memory.freeBytes)} free`,
     `disk       ${gigabytes(disk.freeBytes)} free at ${disk.path}`,
-    `engines    ONNX Runtime ${runtime.onnxruntimeVersion ?? '(missing)'}: ${runtime.providers.join(', ')}`,
+    `runtime    ONNX Runtime ${runtime.onnxruntimeVersion ?? 'could not be loaded'}`,
+    ...runtime.providers.map(describeProvider),
     '',
     ...findings.map(
       ({ level, what, remedy }) => `${marks[level].padEnd(10)} ${what}${remedy === undefined ? '' : ` ${remedy}`}`,
     ),
   ];
+}
+
+/** The runtime's own reasons can be pages of C++: the first words have to do, `--json` has them all. */
+function describeProvider({ name, available, reason }: DoctorReport['runtime']['providers'][number]): string {
+  if (available) return `engine     ${name}: works`;
+  const words = (reason ?? 'not there').replace(/^\/\S+ .* was false\. /s, '').split('\n')[0] ?? '';
+  return `engine     ${name}: not here, ${words.length > 110 ? `${words.slice(0, 110)}...` : words}`;
 }
