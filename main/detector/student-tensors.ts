@@ -1,6 +1,7 @@
 import type { BackboneEntry } from '../backbones/registry.ts';
 import type { StudentScores, StudentTensors } from '../nn/embedded-detector.ts';
-import { scoreEmbeddedStudents, type EmbeddedStudentDims, type Standardiser } from '../nn/embedded-students.ts';
+import { scoreEmbeddedStudents, type Standardiser } from '../nn/embedded-scores.ts';
+import type { EmbeddedStudentDims } from '../nn/embedded-students.ts';
 import { tf, type Tensor } from '../nn/tf.ts';
 import { featureShapes, featureSizes } from './embedded-features.ts';
 import type { FittedStudents } from './fitted-model.ts';

@@ -1,9 +1,9 @@
 /**
- * The two small students of the embedded preset (embedded-recipe section 7): networks, training loss and scores.
+ * The two small students of the embedded preset (embedded-recipe section 7): networks and training loss.
  * They receive tokens and targets, never pictures, so any teacher with such features can stand behind them.
+ * What they say at inspection is in `embedded-scores.ts`.
  */
 import { createRandom } from '../../shared/random.ts';
-import type { StudentScores } from './embedded-detector.ts';
 import {
   blockSpecs,
   initialise,
@@ -27,9 +27,8 @@ import {
   repeated,
   type Params,
 } from './layers.ts';
-import { decoderError, pointDistance } from './losses.ts';
+import { decoderError } from './losses.ts';
 import { noisyOrLoss } from './noisy-or.ts';
-import { mapMaximum, minDistance, smooth3 } from './normal-memory.ts';
 import type { OptimizerOptions } from './optimizer.ts';
 import { tf, type Tensor } from './tf.ts';
 import { stepInput, type BatchLosses, type TrainableModel } from './training-step.ts';
@@ -98,9 +97,6 @@ export interface EmbeddedStudentDims {
   /** Channels of the head (1280). */
   readonly head: number;
 }
-
-/** Index of the stages whose channels the decoder's groups are: stage 5 and stage 6. */
-const groupStages = [4, 5] as const;
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
@@ -288,67 +284,4 @@ export function makeEmbeddedModel(
       return { loss: noisyOrLoss(encoder, decoder, label), decoder, encoder };
     },
   };
-}
-
-/** Mean and what to divide by (standard deviation plus its floor) of one kind of numbers, both `[width]`. */
-export interface Standardiser {
-  readonly mean: Tensor;
-  readonly divisor: Tensor;
-}
-
-/** How the features of one trained model are standardised. */
-export interface StudentStandardisers {
-  /** Of the decoder student's tokens `[328]`, the encoder student's `[192]` and its targets `[2464]`. */
-  readonly decoderTokens: Standardiser;
-  readonly encoderTokens: Standardiser;
-  readonly encoderTargets: Standardiser;
-}
-
-/** `(x - mean) / divisor` over the last axis. */
-export function standardiseBy(x: Tensor, { mean, divisor }: Standardiser): Tensor {
-  return tf.div(tf.sub(x, mean), divisor);
-}
-
-/** Both students' scores of a batch, for the fused inference graph: keeps the batch size open. */
-export interface EmbeddedStudentScores extends StudentScores {
-  /** `[B, g, g]` decoder student's smoothed map of group B, range [0, 2]. */
-  readonly decoderMap: Tensor;
-}
-
-/**
- * Scores of both students from a teacher's raw features.
- * @param tokens        `[B, g*g, 328]`
- * @param encoderTokens `[B, 64, 192]`
- * @param vector        `[B, 2792]`, see {@link encoderTargets}
- * @returns decoder `[B]`: ln of the maximum of the smoothed `1 - cos` map of group B; residual `[B, 656]`: standardised
- *   target minus prediction of [group means, group deviations]
- */
-export function scoreEmbeddedStudents(
-  features: { readonly tokens: Tensor; readonly encoderTokens: Tensor; readonly vector: Tensor },
-  params: Params,
-  standardisers: StudentStandardisers,
-  dims: EmbeddedStudentDims,
-  options: EmbeddedStudentOptions = embeddedStudentDefaults,
-): EmbeddedStudentScores {
-  const tokens = standardiseBy(features.tokens, standardisers.decoderTokens);
-  const [, target] = decoderTargets(tokens, dims);
-  const [, rebuilt] = runEmbeddedDecoder(tokens, paramsOf('decoder/', params), undefined, options);
-  const side = Math.round(Math.sqrt(tokens.shape[1]!));
-  const decoderMap = smooth3(tf.reshape(pointDistance(target, rebuilt), [-1, side, side]));
-  const decoder = tf.log(tf.maximum(mapMaximum(decoderMap), minDistance));
-
-  const targets = standardiseBy(encoderTargets(features.vector, dims), standardisers.encoderTargets);
-  const seen = standardiseBy(features.encoderTokens, standardisers.encoderTokens);
-  const predicted = runEmbeddedEncoder(seen, paramsOf('encoder/', params), dims, options);
-  const difference = tf.sub(targets, predicted);
-  const meansAt = groupStages.map((stage) => sum(dims.stages.slice(0, stage)));
-  const deviationsAt = sum(dims.stages) + dims.head;
-  const residual = tf.concat(
-    [
-      ...dims.groups.map((size, i) => tf.slice(difference, [0, meansAt[i]!], [-1, size])),
-      tf.slice(difference, [0, deviationsAt], [-1, sum(dims.groups)]),
-    ],
-    1,
-  );
-  return { decoder, residual, decoderMap };
 }

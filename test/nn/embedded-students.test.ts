@@ -12,9 +12,9 @@ import {
   residualSize,
   runEmbeddedDecoder,
   runEmbeddedEncoder,
-  scoreEmbeddedStudents,
   type EmbeddedStudentDims,
 } from '../../main/nn/embedded-students.ts';
+import { scoreEmbeddedStudents } from '../../main/nn/embedded-scores.ts';
 import { fillDropoutMask, sizeOf } from '../../main/nn/init.ts';
 import { paramsOf } from '../../main/nn/layers.ts';
 import { pointDistance } from '../../main/nn/losses.ts';

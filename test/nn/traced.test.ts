@@ -1,0 +1,158 @@
+import * as ort from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { scoreEmbeddedStudents } from '../../main/nn/embedded-scores.ts';
+import {
+  embeddedStudentDefaults,
+  initEmbeddedStudents,
+  makeEmbeddedModel,
+  type EmbeddedStudentDims,
+} from '../../main/nn/embedded-students.ts';
+import { fillDropoutMask, initialise, sizeOf } from '../../main/nn/init.ts';
+import { optimizerNumbers } from '../../main/nn/optimizer.ts';
+import { makePaperModel } from '../../main/nn/paper-model.ts';
+import { paperModelOptions, presets } from '../../main/nn/presets.ts';
+import { miningRank } from '../../main/nn/schedule.ts';
+import { tf, type Tensor } from '../../main/nn/tf.ts';
+import { makeTrainingStep, type TrainableModel } from '../../main/nn/training-step.ts';
+import { OnnxGraph } from '../../main/onnx/graph.ts';
+import { traceInto } from '../../main/onnx/tracing-backend.ts';
+import { openOrtEngine } from '../../main/runtime/ort-engine.ts';
+import { createRandom } from '../../shared/random.ts';
+import './cpu-backend.ts';
+import { largestDifference } from './golden.ts';
+
+const dims: EmbeddedStudentDims = {
+  groups: [5, 7],
+  encoderTokens: 4,
+  encoderDims: 6,
+  stages: [2, 3, 2, 3, 5, 7, 4],
+  head: 9,
+};
+const small = {
+  ...embeddedStudentDefaults,
+  decoderHidden: 24,
+  decoderWidth: 20,
+  encoderWidth: 20,
+  tokensPerStep: 8,
+  batch: 4,
+};
+const paper = {
+  ...paperModelOptions(presets['paper-small']),
+  embedDim: 16,
+  heads: 2,
+  registers: 1,
+  storedGrid: 3,
+  decoder: { depth: 2, layerNormEps: 1e-8, order: 'mirrored' },
+  encoder: { ...presets['paper-small'].encoderStudent, depth: 2, embeddings: 'own' },
+} as const;
+
+const models: [string, TrainableModel, number][] = [
+  ['embedded', makeEmbeddedModel(dims, small.batch, small), 32],
+  ['paper, own embeddings on another grid', makePaperModel(paper, 2, { rows: 2, columns: 4 }), 16],
+];
+
+describe.each(models)('a traced training step: %s', (_, model, points) => {
+  it('moves like the eager one over five steps', async () => {
+    const step = makeTrainingStep(model, small.optimizer);
+    const fresh = initialise(model.params, createRandom(1));
+    const initial = new Map(
+      step.state.map(({ name, shape }) => [name, fresh.get(name)?.data ?? new Float32Array(sizeOf(shape))]),
+    );
+    const engine = await openOrtEngine(step, initial, { mode: 'stepwise', inline: true, threads: 1 });
+    let state: Tensor[] = step.state.map(({ name, shape }) => tf.tensor(initial.get(name)!.slice(), [...shape]));
+    const random = createRandom(2);
+    try {
+      for (let i = 0; i < 5; i += 1) {
+        const numbers: Record<string, number> = {
+          ...optimizerNumbers(small.optimizer, 2e-3, i),
+          miningRank: miningRank(points, 0.2 * i),
+        };
+        const inputs = Object.fromEntries(
+          step.inputs.map(({ name, shape }) => {
+            const data = new Float32Array(sizeOf(shape));
+            if (name in numbers) data[0] = numbers[name]!;
+            else if (name === 'label') data.fill(1).fill(0, 1, 2);
+            else if (name.startsWith('mask')) fillDropoutMask(data, 0.4, random);
+            else data.forEach((_value, k) => (data[k] = random.normal()));
+            return [name, data];
+          }),
+        );
+        const [traced] = await engine.runSteps([inputs]);
+        const tensors = Object.fromEntries(
+          step.inputs.map(({ name, shape }) => [name, tf.tensor(inputs[name]!, [...shape])]),
+        );
+        const next = step.apply(state, tensors);
+        state = next.state;
+        for (const { name } of step.outputs) {
+          expect(traced![name], name).toBeCloseTo(next.outputs[name]!.dataSync()[0]!, 4);
+        }
+      }
+      const moved = await engine.readState();
+      step.state.forEach(({ name }, i) => {
+        const [actual, expected] = [moved.get(name)!, state[i]!.dataSync()];
+        const c = actual.length / 3;
+        // The key third of a softmax's bias has no gradient but rounding noise, which AMSGrad turns into steps.
+        const isKeyBias = name.includes('encoder/') && name.endsWith('qkv.bias');
+        const ranges = isKeyBias ? [0, c, 2 * c, 3 * c] : [0, actual.length];
+        for (let r = 0; r < ranges.length; r += 2) {
+          const gap = largestDifference(
+            actual.slice(ranges[r], ranges[r + 1]),
+            expected.slice(ranges[r], ranges[r + 1]),
+          );
+          expect(gap, name).toBeLessThan(2e-5);
+        }
+      });
+    } finally {
+      await engine.close();
+    }
+  });
+});
+
+describe('traced scores', () => {
+  it('are those of the eager function for any batch size', async () => {
+    const params = [...initEmbeddedStudents(1, dims, small)];
+    const unit = (width: number) => ({ mean: tf.fill([width], 0.1), divisor: tf.fill([width], 1.5) });
+    const score = (tokens: Tensor, encoderTokens: Tensor, vector: Tensor) => {
+      const tensors = Object.fromEntries(params.map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]));
+      const standardisers = { decoderTokens: unit(12), encoderTokens: unit(6), encoderTargets: unit(47) };
+      return scoreEmbeddedStudents({ tokens, encoderTokens, vector }, tensors, standardisers, dims, small);
+    };
+    const shapes = { tokens: [9, 12], encoderTokens: [4, 6], vector: [59] };
+    const batch = 1_000_003;
+    const graph = new OnnxGraph('scores');
+    const traced = traceInto(
+      graph,
+      Object.entries(shapes).map(([name, shape]) => ({
+        value: graph.input(name, 'float32', ['batch', ...shape]),
+        shape: [batch, ...shape],
+        dtype: 'float32',
+      })),
+      (...inputs) => {
+        const { decoder, residual, decoderMap } = score(...(inputs as [Tensor, Tensor, Tensor]));
+        return [decoder, residual, decoderMap];
+      },
+      { batch },
+    );
+    const names = ['decoder', 'residual', 'decoderMap'] as const;
+    names.forEach((name, i) => {
+      const rest = traced[i]!.shape.slice(1);
+      graph.output(name, traced[i]!.value, 'float32', ['batch', ...rest]);
+    });
+    const session = await ort.InferenceSession.create(graph.toBytes(), { intraOpNumThreads: 1 });
+    const random = createRandom(4);
+    for (const size of [1, 3]) {
+      const data = Object.entries(shapes).map(([name, shape]) => {
+        const values = new Float32Array(size * sizeOf(shape)).map(() => random.normal());
+        return { name, values, shape: [size, ...shape] };
+      });
+      const feeds = data.map(({ name, values, shape }) => [name, new ort.Tensor('float32', values, shape)] as const);
+      const out = await session.run(Object.fromEntries(feeds));
+      const eager = score(...(data.map(({ values, shape }) => tf.tensor(values, shape)) as [Tensor, Tensor, Tensor]));
+      for (const name of names) {
+        expect(out[name]!.dims).toEqual(eager[name].shape);
+        expect(largestDifference(out[name]!.data as Float32Array, eager[name].dataSync())).toBeLessThan(1e-5);
+      }
+    }
+    await session.release();
+  });
+});
