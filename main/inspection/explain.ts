@@ -54,7 +54,9 @@ export function explain(record: InspectionRecord): string {
     { share: shares.semantic, words: 'the part as a whole does not fit its class' },
   ].filter((entry): entry is { share: number; words: string } => entry.share !== null);
   const main = named.sort((a, b) => b.share - a.share)[0];
-  return main === undefined
-    ? lead
-    : `${lead} Mostly (${String(Math.round(100 * main.share))} %) because ${main.words}.`;
+  if (main === undefined) return lead;
+  const share = Math.round(100 * main.share);
+  return share === 100
+    ? `${lead} That is because ${main.words}.`
+    : `${lead} Mostly (${String(share)} %) because ${main.words}.`;
 }

@@ -5,7 +5,7 @@ import { resizeMap } from './resize-map.ts';
 export const heatColour = { red: 214, green: 0, blue: 126 } as const;
 
 /** Opacity at and above the fail threshold: the part must stay visible under it. */
-const fullOpacity = 0.62;
+const fullOpacity = 0.5;
 
 /**
  * The anomaly map on the fused score's own scale: the map's median reads 0, its peak reads `predScore`, so that the

@@ -8,15 +8,18 @@ const displaySide = 480;
 
 /** A picture for people's eyes: scaled down, if larger, to the report's size. Never what the network sees. */
 export function displayPicture(picture: Picture): Picture {
-  const longest = Math.max(picture.width, picture.height);
-  if (longest <= displaySide) return picture;
-  const scale = displaySide / longest;
-  return resample(
-    picture,
-    Math.max(1, Math.round(picture.width * scale)),
-    Math.max(1, Math.round(picture.height * scale)),
-    'bilinear',
-  );
+  return Math.max(picture.width, picture.height) <= displaySide ? picture : atDisplaySide(picture);
+}
+
+/** Size of heat maps: small pictures are shown enlarged, and a contour should not be coarse then. */
+export function layerSize({ width, height }: Picture): { width: number; height: number } {
+  const scale = displaySide / Math.max(width, height);
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}
+
+function atDisplaySide(picture: Picture): Picture {
+  const { width, height } = layerSize(picture);
+  return resample(picture, width, height, 'bilinear');
 }
 
 export async function encodeJpeg(picture: Picture): Promise<Buffer> {
@@ -27,9 +30,9 @@ export async function encodeLayer(layer: HeatLayer): Promise<Buffer> {
   return layerCanvas(layer).encode('png');
 }
 
-/** The picture with its heat map on it, as PNG. */
+/** The picture with its heat map on it, as PNG of the layer's size. */
 export async function encodeOverlay(picture: Picture, layer: HeatLayer): Promise<Buffer> {
-  const canvas = canvasOf(picture);
+  const canvas = canvasOf(atDisplaySide(picture));
   canvas.getContext('2d').drawImage(layerCanvas(layer), 0, 0);
   return canvas.encode('png');
 }

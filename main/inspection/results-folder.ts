@@ -6,7 +6,7 @@ import { displayScore } from '../../shared/calibration/thresholds.ts';
 import { writeError } from '../system/atomic-file.ts';
 import { explain, scoreShares } from './explain.ts';
 import { heatLayer } from './heat-map.ts';
-import { displayPicture, encodeJpeg, encodeLayer, encodeOverlay } from './part-pictures.ts';
+import { displayPicture, encodeJpeg, encodeLayer, encodeOverlay, layerSize } from './part-pictures.ts';
 import type { Evidence, PresentedPart, VerdictSink } from './pipeline.ts';
 import type { Counters, InspectionRecord } from './record.ts';
 import { csvHeader, csvLine, resultLine } from './results-table.ts';
@@ -75,11 +75,12 @@ export class ResultsFolder implements VerdictSink {
     const shown = displayPicture(picture);
     const name = `${String(this.#records.length + 1).padStart(5, '0')}-${safeStem(record.file)}`;
     await writeFile(join(this.#staging, 'report-files', `${name}.jpg`), await encodeJpeg(shown));
+    const size = layerSize(picture);
     const layer =
-      record.thresholds === undefined ? undefined : heatLayer(result, record.thresholds, shown.width, shown.height);
+      record.thresholds === undefined ? undefined : heatLayer(result, record.thresholds, size.width, size.height);
     if (layer === undefined) return { picture: `${name}.jpg`, heat: null };
     await writeFile(join(this.#staging, 'report-files', `${name}.png`), await encodeLayer(layer));
-    await writeFile(join(this.#staging, 'overlays', `${name}.png`), await encodeOverlay(shown, layer));
+    await writeFile(join(this.#staging, 'overlays', `${name}.png`), await encodeOverlay(picture, layer));
     return { picture: `${name}.jpg`, heat: `${name}.png` };
   }
 

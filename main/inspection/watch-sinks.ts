@@ -4,7 +4,7 @@ import { writeError, writeFileAtomic } from '../system/atomic-file.ts';
 import { isGone } from './folder-scan.ts';
 import type { WatchedPart } from './folder-feed.ts';
 import { heatLayer } from './heat-map.ts';
-import { displayPicture, encodeOverlay } from './part-pictures.ts';
+import { encodeOverlay, layerSize } from './part-pictures.ts';
 import type { Evidence, VerdictSink } from './pipeline.ts';
 import type { InspectionRecord } from './record.ts';
 import { csvHeader, csvLine } from './results-table.ts';
@@ -75,10 +75,13 @@ export class OverlaySink implements VerdictSink<WatchedPart> {
 
   async accept(record: InspectionRecord, part: WatchedPart, evidence: Evidence | undefined): Promise<void> {
     if (evidence === undefined || record.thresholds === undefined) return;
-    const shown = displayPicture(evidence.picture);
-    const layer = heatLayer(evidence.result, record.thresholds, shown.width, shown.height);
+    const { width, height } = layerSize(evidence.picture);
+    const layer = heatLayer(evidence.result, record.thresholds, width, height);
     if (layer === undefined) return;
-    await writeFileAtomic(join(this.#folder, `${fileNameOf(record, part)}.png`), await encodeOverlay(shown, layer));
+    await writeFileAtomic(
+      join(this.#folder, `${fileNameOf(record, part)}.png`),
+      await encodeOverlay(evidence.picture, layer),
+    );
   }
 }
 

@@ -71,7 +71,7 @@ function listRow(part: ReportPart, index: number): string {
   return (
     `<li data-index="${String(index)}" data-word="${verdictWords[part.verdict]}"><button class="row" type="button">` +
     `<span class="rank">${String(index + 1)}</span>${thumb}` +
-    `<span><span class="name" title="${escapeHtml(part.file)}">${escapeHtml(name)}</span><br><span class="class">${escapeHtml(part.className ?? 'no class')}</span></span>` +
+    `<span><span class="name" title="${escapeHtml(part.file)}">${escapeHtml(name)}</span><span class="class">${escapeHtml(part.className ?? 'no class')}</span></span>` +
     `<span><span class="word ${part.verdict}">${verdictMark(part.verdict)}${verdictWords[part.verdict]}</span><span class="score">${score}</span></span></button></li>`
   );
 }

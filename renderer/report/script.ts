@@ -78,8 +78,9 @@ function show(index, scroll = true) {
     const { score, review } = part.display;
     const onBar = (value) => Math.min(100, Math.max(0, value)) + '%';
     field('fill').style.width = onBar(score);
-    field('now').style.left = Math.min(96, Math.max(4, score)) + '%';
-    field('now').textContent = score.toFixed(0);
+    field('now').style.left = Math.max(4, score) + '%';
+    field('now').classList.toggle('beyond', score > 96);
+    field('now').textContent = score.toFixed(0) + (score > 100 ? ' \u25b8' : '');
     field('low').textContent = 'review ' + review.toFixed(0);
     field('review').style.left = onBar(review);
     field('review').firstElementChild.textContent = 'review ' + review.toFixed(0);

@@ -45,7 +45,7 @@ header p { overflow-wrap: anywhere; }
 
 button, select, input {
   font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
-  min-height: 36px; padding: 4px 12px;
+  min-height: 36px; padding: 4px 12px; white-space: nowrap;
 }
 button { cursor: pointer; }
 button[aria-pressed='true'] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
@@ -66,6 +66,8 @@ main { display: grid; grid-template-columns: minmax(300px, 400px) minmax(0, 1fr)
 .row[aria-current='true'] { background: color-mix(in srgb, var(--accent) 12%, transparent); border-color: var(--accent); }
 .row .rank { color: var(--soft); font-size: 13px; text-align: right; }
 .row .thumb { width: 52px; height: 52px; object-fit: contain; background: var(--well); border-radius: 4px; }
+.row .name, .row .class { display: block; }
+.row > span:nth-of-type(2), .row .thumb + span { min-width: 0; }
 .row .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .row .class { color: var(--soft); font-size: 13px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .row .word { display: flex; gap: 6px; align-items: center; justify-content: flex-end; font-weight: 650; font-size: 13px; }
@@ -77,8 +79,9 @@ main { display: grid; grid-template-columns: minmax(300px, 400px) minmax(0, 1fr)
 .part img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
 .part .missing { position: absolute; inset: 0; display: grid; place-content: center; text-align: center; padding: 24px; color: var(--soft); }
 .heat-off .part .heat { visibility: hidden; }
-.legend { display: flex; gap: 10px; align-items: center; padding: 0 16px 12px; font-size: 13px; color: var(--soft); min-height: 48px; flex-wrap: wrap; }
-.legend i { width: 140px; height: 12px; border-radius: 3px; border: 1px solid var(--line); background: linear-gradient(90deg, rgb(var(--heat) / 0), rgb(var(--heat) / .62)); }
+.legend { display: flex; gap: 10px; align-items: center; padding: 0 16px 12px; font-size: 13px; color: var(--soft); min-height: 48px; }
+.legend span { white-space: nowrap; }
+.legend i { flex: 0 1 120px; height: 12px; border-radius: 3px; border: 1px solid var(--line); background: linear-gradient(90deg, rgb(var(--heat) / 0), rgb(var(--heat) / .5)); }
 .legend button { margin-left: auto; }
 
 .facts { padding: 16px; display: flex; flex-direction: column; gap: 16px; border-left: 1px solid var(--line); overflow-wrap: anywhere; }
@@ -91,7 +94,8 @@ main { display: grid; grid-template-columns: minmax(300px, 400px) minmax(0, 1fr)
 .scale .tick span { position: absolute; top: 27px; left: 0; transform: translateX(-50%); font-size: 13px; white-space: nowrap; color: var(--soft); }
 .scale .tick.low span { transform: translateX(calc(-100% - 2px)); }
 .scale .tick.high span { transform: translateX(4px); }
-.scale .now { position: absolute; top: -6px; transform: translateX(-50%); font-size: 20px; font-weight: 700; }
+.scale .now { position: absolute; top: -6px; transform: translateX(-50%); font-size: 20px; font-weight: 700; white-space: nowrap; }
+.scale .now.beyond { transform: none; left: auto !important; right: 0; }
 .shares { display: grid; grid-template-columns: auto 1fr 5ch; gap: 4px 10px; align-items: center; }
 .shares i { display: block; height: 8px; border-radius: 2px; background: var(--soft); }
 .shares span:last-child, .shares .percent { text-align: right; }
