@@ -40,9 +40,15 @@ class Block(nn.Module):
         self.ls1 = nn.Parameter(torch.ones(c)) if scale else None
         self.ls2 = nn.Parameter(torch.ones(c)) if scale else None
 
-    def attend(self, x):
+    def attend(self, x, first):
         b, n, c = x.shape
-        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        d = c // self.heads
+        if first:  # queries of the class token alone
+            w, bias = self.qkv.weight, self.qkv.bias
+            q = F.linear(x[:, :1], w[:c], bias[:c]).reshape(b, 1, self.heads, d).transpose(1, 2)
+            k, v = F.linear(x, w[c:], bias[c:]).reshape(b, n, 2, self.heads, d).permute(2, 0, 3, 1, 4)
+            return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, 1, c))
+        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, d).permute(2, 0, 3, 1, 4)
         if self.linear:
             q, k = F.elu(q) + 1, F.elu(k) + 1
             norm = q @ k.sum(2, keepdim=True).transpose(-1, -2)
@@ -51,9 +57,9 @@ class Block(nn.Module):
             y = F.scaled_dot_product_attention(q, k, v)
         return self.proj(y.transpose(1, 2).reshape(b, n, c))
 
-    def forward(self, x):
-        y = self.attend(self.norm1(x))
-        x = x + (y if self.ls1 is None else y * self.ls1)
+    def forward(self, x, first=False):
+        y = self.attend(self.norm1(x), first)
+        x = (x[:, :1] if first else x) + (y if self.ls1 is None else y * self.ls1)
         y = self.mlp(self.norm2(x))
         return x + (y if self.ls2 is None else y * self.ls2)
 
@@ -106,8 +112,9 @@ class Embedded(nn.Module):
         y = self.embed(seen) + self.pos
         y = torch.cat([self.cls.expand(len(y), -1, -1), y], 1)
         raw = []
-        for block in self.encoder:
-            y = block(y)
+        for i, block in enumerate(self.encoder):
+            # Of the last block's output only the class token is used: as on the other side, the rest is not computed.
+            y = block(y, first=i == len(self.encoder) - 1)
             raw.append(y[:, 0])
         normed = self.norm(raw[-1])
         at = 0
@@ -146,8 +153,9 @@ class Paper(nn.Module):
         ) / 2
         y = tokens0
         raw = []
-        for block in self.encoder:
-            y = block(y)
+        for i, block in enumerate(self.encoder):
+            # Of the last block's output only the class token is used: as on the other side, the rest is not computed.
+            y = block(y, first=i == len(self.encoder) - 1)
             raw.append(y[:, 0])
         raw.append(self.norm(y)[:, 0])
         encoder = (torch.stack(raw, 1) - class_tokens).square().mean(2).mean(1)

@@ -24,7 +24,7 @@ export interface TrainerPlan {
 const longestRunMs = 1000;
 const mostStepsPerRun = 16;
 
-/** Timed steps of each form before the choice; one more before them warms up. */
+/** Timed steps of a form before anything is decided; one run before them warms up. */
 const timedSteps = 4;
 
 interface Timing {
@@ -53,7 +53,6 @@ export class OrtTrainer {
     this.#session = (stepwise ?? loop)!.description;
     this.#state = new Map();
     this.writeState(plan.initial);
-    if (stepwise === undefined) this.#stepsPerRun = mostStepsPerRun;
   }
 
   /** Opens the forms that the plan holds; with both, the first steps decide which one stays. */
@@ -73,7 +72,7 @@ export class OrtTrainer {
       reason: this.#session.reason,
       threads: this.#session.threads,
       mode: isMeasuring ? 'measuring' : this.#loop === undefined ? 'stepwise' : 'loop',
-      stepsPerRun: isMeasuring ? mostStepsPerRun : this.#stepsPerRun,
+      stepsPerRun: this.#stepsPerRun,
     };
   }
 
@@ -121,9 +120,8 @@ export class OrtTrainer {
     return 'loop';
   }
 
-  /** Notes how long a run took; once both forms are known, the slower one is closed. */
+  /** Notes how long a run took: it sets how many steps fit in one, and with both forms known, which one stays. */
   async #measured(form: 'stepwise' | 'loop', steps: number, ms: number): Promise<void> {
-    if (this.#stepwise === undefined || this.#loop === undefined) return;
     const timing = this.#timing[form];
     if (!timing.warm) {
       timing.warm = true;
@@ -131,11 +129,12 @@ export class OrtTrainer {
     }
     timing.steps += steps;
     timing.ms += ms;
+    if (this.#loop === undefined || timing.steps < timedSteps) return;
+    const msPerStep = timing.ms / timing.steps;
+    this.#stepsPerRun = Math.max(1, Math.min(mostStepsPerRun, Math.floor(longestRunMs / msPerStep)));
+    if (this.#stepwise === undefined) return;
     const { stepwise, loop } = this.#timing;
-    if (stepwise.steps < timedSteps) return;
-    this.#stepsPerRun = Math.min(mostStepsPerRun, Math.floor(longestRunMs / (stepwise.ms / stepwise.steps)));
-    const loopIsFaster = loop.ms / loop.steps < stepwise.ms / stepwise.steps;
-    if (this.#stepsPerRun < 2 || (loop.steps >= timedSteps && !loopIsFaster)) {
+    if (this.#stepsPerRun === 1 || (loop.steps >= timedSteps && loop.ms / loop.steps >= stepwise.ms / stepwise.steps)) {
       await this.#loop.session.release();
       this.#loop = undefined;
       this.#stepsPerRun = 1;

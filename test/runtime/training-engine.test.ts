@@ -36,7 +36,7 @@ describe('training engines', () => {
 
   it('the Loop form gives the bits of the stepwise form', async () => {
     const [stepwise, loop] = [await ortEngine({ mode: 'stepwise' }), await ortEngine({ mode: 'loop' })];
-    const data = stepData(7);
+    const data = stepData(24);
     expect(await loop.runSteps(data)).toEqual(await stepwise.runSteps(data));
     expect(await loop.readState()).toEqual(await stepwise.readState());
     expect(loop.describe().mode).toBe('loop');
