@@ -100,6 +100,13 @@ describe('kCentrePicks', () => {
     expect([...kCentrePicks(points, 250)]).toEqual(kCentre(points, 250));
   });
 
+  it('stays exact among near duplicates beside far outliers', () => {
+    const points = randomMatrix(400, 16, 3, 1e-7);
+    points.data.set(new Float32Array(16).fill(1000), 7 * 16);
+    points.data.set(new Float32Array(16).fill(-900), 200 * 16);
+    expect([...kCentrePicks(points, 300)]).toEqual(kCentre(points, 300));
+  });
+
   it('stops when only duplicates are left', () => {
     const points = matrixOf(9, 1, Float32Array.of(1, 1, 5, 5, 1, 9, 9, 1, 5));
     expect([...kCentrePicks(points, 8)]).toEqual([0, 5, 2]);
