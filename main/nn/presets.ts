@@ -69,6 +69,8 @@ export interface EmbeddedPreset {
   readonly kind: 'embedded';
   readonly backbone: string;
   readonly students: EmbeddedStudentOptions;
+  /** Side of the square network input, pixels; a multiple of 32. Finer than the backbone's own 256: small defects show. */
+  readonly inputSize: number;
   /** Leading directions that the memory's searches compare in their first pass, per bank. */
   readonly searchDims: { readonly deep: number; readonly fine: number; readonly coarse: number };
 }
@@ -114,7 +116,11 @@ const paperBase = {
 
 /** All presets by name. */
 export const presets = {
-  embedded: { kind: 'embedded', backbone: 'efficientnet-lite2', students: embeddedStudentDefaults,
+  embedded: {
+    kind: 'embedded',
+    backbone: 'efficientnet-lite2',
+    students: embeddedStudentDefaults,
+    inputSize: 320,
     searchDims: { deep: 96, fine: 64, coarse: 64 },
   },
   'paper-small': { ...paperBase, backbone: 'dinov2-with-registers-small', embedDim: 384, heads: 6 },

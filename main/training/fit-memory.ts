@@ -13,11 +13,12 @@ import { makeSearchIndex, type SearchIndex } from '../memory/search-bank.ts';
 import { deviationMap, mapMaximum, memoryMap, smooth3, tokenDeviation } from '../nn/normal-memory.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto, type TraceInput } from '../onnx/tracing-backend.ts';
+import { kCentreInWorker } from '../runtime/k-centre-worker.ts';
 import { openSession, type GraphSession, type SessionOptions, type TensorData } from '../runtime/session.ts';
 import { BankSearch, type SearchResult } from './bank-search.ts';
 import type { FeatureStore } from './feature-store.ts';
 import type { RunClass } from './snapshot.ts';
-import type { Teacher } from './teacher.ts';
+import type { PictureTokens, Teacher } from './teacher.ts';
 
 /** Descriptor width for "which normal part does this look like". */
 const descriptorDims = 64;
@@ -102,32 +103,27 @@ async function chooseCoresets(
 ): Promise<Record<BankName, Coreset>> {
   const dims = tokenDims(teacher);
   const collectors = overBanks((bank, i) => createCandidateCollector(dims[bank], seed + i * bankSeedStep));
-  const total = classes.reduce((sum, { split }) => sum + split.training.length, 0);
-  let done = 0;
-  for (const [classIndex, { pictures, split }] of classes.entries()) {
-    for (const position of split.training) {
-      signal.throwIfAborted();
-      const picture = pictures[position]!;
-      const tokens = await teacher.memoryTokens(await store.get(picture));
-      for (const bank of bankNames) {
-        const rows = tokens[bank].length / dims[bank];
-        collectors[bank].add(matrixOf(rows, dims[bank], tokens[bank]), classIndex, picture);
-      }
-      onProgress((0.3 * ++done) / total, 'Choosing telling patches');
+  const jobs = classes.flatMap(({ pictures, split }, classIndex) =>
+    split.training.map((position) => ({ classIndex, picture: pictures[position]! })),
+  );
+  const tokensOf = tokensAhead(
+    jobs.map(({ picture }) => picture),
+    teacher,
+    store,
+  );
+  for (const [i, { classIndex, picture }] of jobs.entries()) {
+    signal.throwIfAborted();
+    const tokens = await tokensOf(i);
+    for (const bank of bankNames) {
+      const rows = tokens[bank].length / dims[bank];
+      collectors[bank].add(matrixOf(rows, dims[bank], tokens[bank]), classIndex, picture);
     }
+    onProgress((0.3 * (i + 1)) / jobs.length, 'Choosing telling patches');
   }
-  const coresets: Partial<Record<BankName, Coreset>> = {};
-  for (const [i, bank] of bankNames.entries()) {
-    // Lets progress and Cancel through before a few seconds of plain arithmetic.
-    await new Promise((resolve) => setImmediate(resolve));
-    coresets[bank] = collectors[bank].build({
-      onProgress: (picked, of) => {
-        signal.throwIfAborted();
-        onProgress(0.3 + ((i + picked / of) * 0.2) / bankNames.length, 'Choosing what to remember');
-      },
-    });
-  }
-  return coresets as Record<BankName, Coreset>;
+  onProgress(0.3, 'Choosing what to remember');
+  const pick = (points: Matrix, count: number): Promise<Int32Array> => kCentreInWorker(points, count, signal);
+  const coresets = await Promise.all(bankNames.map((bank) => collectors[bank].buildWith(pick)));
+  return overBanks((_, i) => coresets[i]!);
 }
 
 /** Section 4: some training pictures search without their own entries, held-out ones as they are. */
@@ -154,9 +150,14 @@ async function searchCalibrationPictures(
       open.push(search);
       return search;
     });
+    const tokensOf = tokensAhead(
+      jobs.map(({ picture }) => picture),
+      teacher,
+      store,
+    );
     for (const [i, { classIndex, picture, own }] of jobs.entries()) {
       signal.throwIfAborted();
-      const tokens = await teacher.memoryTokens(await store.get(picture));
+      const tokens = await tokensOf(i);
       const found = await eachBank((bank) => searches[bank].search(tokens[bank], own ? picture : -1));
       results[own ? 'own' : 'heldOut'].push({ classIndex, found });
       onProgress(0.5 + (0.45 * (i + 1)) / jobs.length, 'Learning how near good parts lie');
@@ -228,6 +229,28 @@ class MapScorer {
   close(): Promise<void> {
     return this.#session.close();
   }
+}
+
+/** Memory tokens by position in a list, each one asked for while the one before is still being worked on. */
+function tokensAhead(
+  pictures: readonly number[],
+  teacher: Teacher,
+  store: FeatureStore,
+): (position: number) => Promise<PictureTokens> {
+  const fetch = async (position: number): Promise<PictureTokens> =>
+    teacher.memoryTokens(await store.get(pictures[position]!));
+  let ahead: { position: number; tokens: Promise<PictureTokens> } | undefined;
+  return async (position) => {
+    const tokens = ahead?.position === position ? ahead.tokens : fetch(position);
+    const result = await tokens;
+    ahead = undefined;
+    if (position + 1 < pictures.length) {
+      ahead = { position: position + 1, tokens: fetch(position + 1) };
+      // A failure is met when its turn comes; until then it must not count as unhandled.
+      ahead.tokens.catch(() => undefined);
+    }
+    return result;
+  };
 }
 
 /** One value per bank. */

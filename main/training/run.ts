@@ -51,7 +51,7 @@ export async function trainModel(
   const dataset = await readDataset(request.dataDirs);
   for (const warning of dataset.warnings) report.warn(warning);
   const snapshot = await takeSnapshot(dataset, { seed: request.seed, shots: request.shots }, signal);
-  const { entry, weights, backboneHash } = await openBackbone(preset.backbone);
+  const { entry, weights, backboneHash } = await openBackbone(preset);
 
   report.begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
   const teacher = await Teacher.open(entry, weights, session);
@@ -158,14 +158,16 @@ function embeddedPreset(request: TrainingRequest): EmbeddedPreset {
   return { ...preset, students: { ...preset.students, steps: request.steps ?? preset.students.steps } };
 }
 
-async function openBackbone(id: string): Promise<{
+/** The preset's backbone, verified, at the preset's input size. */
+async function openBackbone({ backbone, inputSize }: EmbeddedPreset): Promise<{
   entry: BackboneEntry;
   weights: Awaited<ReturnType<typeof readSafetensors>>['tensors'];
   backboneHash: string;
 }> {
   const registry = await readRegistry(modelsDir());
-  const entry = findBackbone(registry, id);
-  const [file] = await verifyBackbone(registry, entry);
+  const found = findBackbone(registry, backbone);
+  const [file] = await verifyBackbone(registry, found);
+  const entry = { ...found, input: { ...found.input, size: inputSize } };
   const { tensors } = await readSafetensors(file!, { rejectNonFinite: true });
   return { entry, weights: tensors, backboneHash: entry.files[0]!.sha256 };
 }
