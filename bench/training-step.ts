@@ -4,7 +4,8 @@
  *   node bench/run.mjs bench/training-step.ts [--model embedded|vit] [--threads 1] [--rounds 15] [--python PATH]
  *
  * PyTorch comes from `--python`, an interpreter that has it; without one, only ONNX Runtime is measured. Both sides
- * take turns step by step, so that whatever else the machine does meets both. Prints minimum and median.
+ * take turns step by step, so that whatever else the machine does meets both. Prints minimum and median on the clock,
+ * and the median of processor time, which a busy machine disturbs least.
  */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
@@ -87,7 +88,7 @@ function vit(): Subject {
 async function startTorch(
   python: string,
   config: unknown,
-): Promise<{ about: string; step(): Promise<number>; end(): void }> {
+): Promise<{ about: string; step(): Promise<Time>; end(): void }> {
   const script = path.resolve('bench', 'training_step_torch.py');
   const child = spawn(python, [script, JSON.stringify(config)], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -104,7 +105,8 @@ async function startTorch(
     about: await line(),
     step: async () => {
       child.stdin.write('step\n');
-      return Number(await line());
+      const [clock, cpu] = (await line()).split(' ').map(Number);
+      return { clock: clock!, cpu: cpu! };
     },
     end: () => child.stdin.end(),
   };
@@ -146,39 +148,57 @@ console.log(
 );
 if (python !== undefined) console.log(`PyTorch: ${python.about}`);
 
-const times: Record<string, number[]> = { 'ONNX stepwise': [], [`ONNX Loop, ${loopSteps} steps`]: [], PyTorch: [] };
-const time = async (run: () => Promise<unknown>): Promise<number> => {
-  const started = performance.now();
+interface Time {
+  readonly clock: number;
+  readonly cpu: number;
+}
+
+const times: Record<string, Time[]> = { 'ONNX stepwise': [], [`ONNX Loop, ${loopSteps} steps`]: [], PyTorch: [] };
+
+async function time(run: () => Promise<unknown>, steps: number): Promise<Time> {
+  const [started, used] = [performance.now(), process.cpuUsage()];
   await run();
-  return performance.now() - started;
-};
+  const { user, system } = process.cpuUsage(used);
+  return { clock: (performance.now() - started) / steps, cpu: (user + system) / 1000 / steps };
+}
+
 for (let round = 0; round < rounds + 2; round++) {
-  const ms = [
-    await time(() => stepwise.runSteps([inputs])),
-    (await time(() => loop.runSteps(new Array<StepInputs>(loopSteps).fill(inputs)))) / loopSteps,
-    python === undefined ? Number.NaN : await python.step(),
+  const measured = [
+    await time(() => stepwise.runSteps([inputs]), 1),
+    await time(() => loop.runSteps(new Array<StepInputs>(loopSteps).fill(inputs)), loopSteps),
+    python === undefined ? { clock: Number.NaN, cpu: Number.NaN } : await python.step(),
   ];
   // The first two rounds warm up.
-  if (round >= 2) Object.values(times).forEach((list, i) => list.push(ms[i]!));
+  if (round >= 2) Object.values(times).forEach((list, i) => list.push(measured[i]!));
 }
 python?.end();
 await stepwise.close();
 await loop.close();
 
-const sorted = (list: readonly number[]): number[] => [...list].sort((a, b) => a - b);
-const minimum = (list: readonly number[]): number => sorted(list)[0]!;
-const median = (list: readonly number[]): number => sorted(list)[Math.floor(list.length / 2)]!;
-const reference = times['PyTorch']!;
+/** Minimum and median. */
+function summary(list: readonly number[]): [number, number] {
+  const sorted = [...list].sort((a, b) => a - b);
+  return [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!];
+}
+
+const figures = (list: readonly Time[]): [number, number][] => [
+  summary(list.map(({ clock }) => clock)),
+  summary(list.map(({ cpu }) => cpu)),
+];
+const reference = figures(times['PyTorch']!);
 console.table(
   Object.fromEntries(
-    Object.entries(times).map(([name, list]) => [
-      name,
-      {
-        'min ms': minimum(list).toFixed(1),
-        'median ms': median(list).toFixed(1),
-        'min / PyTorch': (minimum(list) / minimum(reference)).toFixed(2),
-        'median / PyTorch': (median(list) / median(reference)).toFixed(2),
-      },
-    ]),
+    Object.entries(times).map(([name, list]) => {
+      const columns = figures(list).flatMap(([min, median], i) => {
+        const what = ['clock', 'processor'][i]!;
+        const [referenceMin, referenceMedian] = reference[i]!;
+        return [
+          [`${what} ms`, `${min.toFixed(0)} / ${median.toFixed(0)}`],
+          [`${what} / PyTorch`, `${(min / referenceMin).toFixed(2)} / ${(median / referenceMedian).toFixed(2)}`],
+        ];
+      });
+      return [name, Object.fromEntries(columns) as Record<string, string>];
+    }),
   ),
 );
+console.log('Each cell: minimum / median.');
