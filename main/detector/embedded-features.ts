@@ -149,33 +149,32 @@ export interface MemoryTokens {
 }
 
 /**
- * Memory tokens from cached features (embedded-recipe section 1). The memory's 3x3 mean pads with zeros and always
- * divides by nine, the students' divides by the cells present: the two differ by a constant factor at the border.
+ * Memory tokens from cached features. The memory's 3x3 mean pads with zeros and always divides by nine, the students'
+ * divides by the cells present: the two differ by a constant factor at the border (embedded-recipe section 1). Stage 6
+ * enters the deep tokens after the same mean, which ranked better than without.
  */
 export function buildMemoryTokens(
   graph: OnnxGraph,
-  values: Pick<TeacherValues, 'stage3' | 'tokens'>,
+  values: Pick<TeacherValues, 'stage3' | 'tokens' | 'coarse'>,
   shapes: FeatureShapes,
 ): MemoryTokens {
-  const { deepGrid, fineGrid } = shapes;
-  const deepDims = shapes.stage5 + shapes.stage6;
-  const factor = new Float32Array(deepGrid ** 2 * deepDims).fill(1);
-  for (let token = 0; token < deepGrid ** 2; token++) {
+  const { deepGrid, fineGrid, stage5, stage6 } = shapes;
+  const factor = new Float32Array(deepGrid ** 2);
+  for (let token = 0; token < factor.length; token++) {
     const present = cellsPresent(Math.floor(token / deepGrid), deepGrid) * cellsPresent(token % deepGrid, deepGrid);
-    factor.fill(present / 9, token * deepDims, token * deepDims + shapes.stage5);
+    factor[token] = present / 9;
   }
-  const border = graph.initializer(undefined, 'float32', [1, deepGrid ** 2, deepDims], factor);
-  const deep = graph.node('Mul', [values.tokens, border])[0];
+  const border = graph.initializer(undefined, 'float32', [1, deepGrid ** 2, 1], factor);
+  const shared5 = graph.node('Slice', [values.tokens, graph.ints([0]), graph.ints([stage5]), graph.ints([2])])[0];
+  const own5 = graph.node('Mul', [shared5, border])[0];
+  const up6 = resizeLinear(graph, toPlanes(graph, values.coarse, stage6, deepGrid / 2), 2);
+  const deep = graph.node('Concat', [own5, toTokens(graph, up6, stage6, deepGrid ** 2)], { axis: { int: 2 } })[0];
 
   const planes = graph.node('Reshape', [values.stage3, graph.ints([0, shapes.stage3, fineGrid, fineGrid])])[0];
   const pooled3 = averagePool3(graph, planes, true);
-  const own5 = graph.node('Slice', [deep, graph.ints([0]), graph.ints([shapes.stage5]), graph.ints([2])])[0];
-  const planes5 = graph.node('Reshape', [
-    graph.node('Transpose', [own5], { perm: { ints: [0, 2, 1] } })[0],
-    graph.ints([0, shapes.stage5, deepGrid, deepGrid]),
-  ])[0];
-  const fine = concat(graph, [pooled3, resizeLinear(graph, planes5, 2)]);
-  return { deep, fine: toTokens(graph, fine, shapes.stage3 + shapes.stage5, fineGrid ** 2) };
+  const up5 = resizeLinear(graph, toPlanes(graph, own5, stage5, deepGrid), 2);
+  const fine = concat(graph, [pooled3, up5]);
+  return { deep, fine: toTokens(graph, fine, shapes.stage3 + stage5, fineGrid ** 2) };
 }
 
 /** How many of the three cells around `index` lie inside a row of `size`. */
@@ -207,6 +206,12 @@ function resizeLinear(graph: OnnxGraph, value: string, factor: number): string {
 
 function meanOverGrid(graph: OnnxGraph, value: string, keep: boolean): string {
   return graph.node('ReduceMean', [value, graph.ints([2, 3])], { keepdims: { int: keep ? 1 : 0 } })[0];
+}
+
+/** `[B, g*g, C]` to `[B, C, g, g]`. */
+function toPlanes(graph: OnnxGraph, value: string, channels: number, grid: number): string {
+  const turned = graph.node('Transpose', [value], { perm: { ints: [0, 2, 1] } })[0];
+  return graph.node('Reshape', [turned, graph.ints([0, channels, grid, grid])])[0];
 }
 
 /** `[B, C, h, w]` to `[B, h*w, C]`. */

@@ -26,6 +26,8 @@ import { tf, type Tensor } from './tf.ts';
 export const fusionDefaults = {
   /** An expert counts from this many standard deviations above its normal mean. */
   softplusOffset: 1,
+  /** Weight of the whole-part statistics: less than the patches', which see more. */
+  globalWeight: 0.5,
   /** Weight of the decoder student beside the memory. */
   decoderWeight: 0.25,
 } as const;
@@ -151,7 +153,7 @@ export function detect(
   const globalRaw = halfLog(ofClass(gaussianDistances(globalVector, memory.global), classIndex));
   const zGlobal = standardise(globalRaw, classIndex, memory.globalScale.mean, memory.globalScale.scale);
   const patches = tf.add(surprise(zLocal), surprise(zCoarse));
-  const memoryScore = tf.add(patches, surprise(zGlobal));
+  const memoryScore = tf.add(patches, tf.mul(surprise(zGlobal), fusionDefaults.globalWeight));
 
   let predScore = memoryScore;
   // A product keeps the batch dimension dynamic in the traced graph, where a filled constant would not.
@@ -165,7 +167,7 @@ export function detect(
     semanticScore = standardise(residualRaw, classIndex, students.residualScale.mean, students.residualScale.scale);
     studentScore = tf.add(surprise(localScore), surprise(semanticScore));
     predScore = tf.add(
-      tf.add(patches, surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5))),
+      tf.add(patches, tf.mul(surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5)), fusionDefaults.globalWeight)),
       tf.mul(surprise(localScore), fusionDefaults.decoderWeight),
     );
   }

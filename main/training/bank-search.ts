@@ -1,5 +1,5 @@
 import { matrixTensor } from '../detector/model-tensors.ts';
-import { costsWithout, type SearchIndex } from '../memory/search-bank.ts';
+import { costsWithout, maskedCost, type SearchIndex } from '../memory/search-bank.ts';
 import { nearestEntries } from '../nn/normal-memory.ts';
 import { tf } from '../nn/tf.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
@@ -10,7 +10,7 @@ import { openSession, type GraphSession, type SessionOptions } from '../runtime/
 export interface SearchResult {
   /** `[T]` distance to the entry found, in all dimensions. */
   distance: Float32Array;
-  /** `[T]` the entry. */
+  /** `[T]` the entry; -1 where no entry counts, as with one picture in all. */
   index: Int32Array;
 }
 
@@ -69,7 +69,8 @@ export class BankSearch {
       tokens: { dtype: 'float32', dims: [this.#tokens, this.#bank.vectors.cols], data: tokens },
       costs: { dtype: 'float32', dims: [1, costs.length], data: costs },
     });
-    return { distance: out['distance']!.data as Float32Array, index: out['index']!.data as Int32Array };
+    const index = (out['index']!.data as Int32Array).map((entry) => (costs[entry]! < maskedCost ? entry : -1));
+    return { distance: out['distance']!.data as Float32Array, index };
   }
 
   close(): Promise<void> {

@@ -67,7 +67,7 @@ export async function fitMemory(
   const coarseScores = classes.map((): number[] => []);
   const scorer = await MapScorer.open(banks, sizes, options.session);
   try {
-    for (const search of [...searches.own, ...searches.heldOut]) {
+    for (const search of [...searches.own, ...searches.heldOut].filter(isComplete)) {
       const { local, coarse } = await scorer.score(search);
       localScores[search.classIndex]!.push(local);
       coarseScores[search.classIndex]!.push(coarse);
@@ -135,7 +135,7 @@ async function searchCalibrationPictures(
   { session, signal, onProgress }: MemoryFitOptions,
 ): Promise<{ own: PictureSearch[]; heldOut: PictureSearch[] }> {
   const jobs = classes.flatMap(({ pictures, split }, classIndex) => [
-    ...evenlySpaced(split.training.length, memoryDefaults.fineCalibrationPictures).map((i) => ({
+    ...evenlySpaced(split.training.length, memoryDefaults.calibrationPictures).map((i) => ({
       classIndex,
       picture: pictures[split.training[i]!]!,
       own: true,
@@ -251,6 +251,11 @@ function tokensAhead(
     }
     return result;
   };
+}
+
+/** Whether every token found an entry: not so where a picture is the only one. */
+function isComplete({ found }: PictureSearch): boolean {
+  return bankNames.every((bank) => !found[bank].index.includes(-1));
 }
 
 /** One value per bank. */

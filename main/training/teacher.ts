@@ -107,6 +107,11 @@ export class Teacher {
         dims: [1, this.sizes.deepTokens, this.sizes.deepDims],
         data: features.tokens.slice(),
       },
+      coarse: {
+        dtype: 'float32',
+        dims: [1, this.sizes.coarseTokens, this.shapes.stage6],
+        data: features.coarse.slice(),
+      },
     });
     return {
       deep: out['deep']!.data as Float32Array,
@@ -140,7 +145,8 @@ function tokenGraph(entry: BackboneEntry): Uint8Array {
   const graph = new OnnxGraph('memory-tokens');
   const stage3 = graph.input('stage3', 'float32', ['batch', shapes.stage3, sizes.fineTokens]);
   const tokens = graph.input('tokens', 'float32', ['batch', sizes.deepTokens, sizes.deepDims]);
-  const { deep, fine } = buildMemoryTokens(graph, { stage3, tokens }, shapes);
+  const coarse = graph.input('coarse', 'float32', ['batch', sizes.coarseTokens, shapes.stage6]);
+  const { deep, fine } = buildMemoryTokens(graph, { stage3, tokens, coarse }, shapes);
   graph.output('deep', deep, 'float32', ['batch', sizes.deepTokens, sizes.deepDims]);
   graph.output('fine', fine, 'float32', ['batch', sizes.fineTokens, sizes.fineDims]);
   return graph.toBytes();
