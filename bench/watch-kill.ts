@@ -22,7 +22,7 @@ try {
   });
   for (const fault of report.faults) console.log(`FAULT ${fault}`);
   console.log(
-    `${String(report.kills)} kills, ${String(report.files)} files, ${String(report.records)} records, ${String(report.faults.length)} faults`,
+    `${String(report.kills)} kills (${String(report.killsAtWork)} at work), ${String(report.files)} files, ${String(report.records)} records, ${String(report.faults.length)} faults`,
   );
   process.exitCode = report.faults.length === 0 ? 0 : 1;
 } finally {

@@ -74,7 +74,8 @@ function bar(label: string, total: number, unit: string): Progress {
       `${label.padEnd(10)} ${Format.BarFormat(params.progress, { barsize: 28, barCompleteString: '█'.repeat(28), barIncompleteString: '░'.repeat(28) })} ` +
       `${amount(params.value, params.total, unit, '/')}${payload.remaining}${payload.detail}`,
     clearOnComplete: true,
-    hideCursor: true,
+    // A hidden cursor would stay hidden after a hard stop.
+    hideCursor: false,
     fps: 8,
     stream: process.stderr,
     // Ctrl-C is the command's business: it cancels the work and says so.

@@ -10,6 +10,7 @@ test('kill -9 at random moments: every file has exactly one verdict', { timeout:
   try {
     const report = await killRepeatedly({ worker, folder, kills: 8, filesPerRun: 24, random: seededRandom(5) });
     expect(report.faults).toEqual([]);
+    expect(report.killsAtWork).toBeGreaterThanOrEqual(4);
     expect(report.files).toBeGreaterThan(150);
     expect(report.records).toBeGreaterThanOrEqual(report.files);
   } finally {

@@ -122,6 +122,8 @@ function verdictOf(brightness: number): string {
 
 export interface KillReport {
   kills: number;
+  /** Kills that hit a process which had judged something by then; the others hit it while it started. */
+  killsAtWork: number;
   files: number;
   records: number;
   /** What is not as it must be; empty when all is well. */
@@ -147,25 +149,56 @@ export async function killRepeatedly(settings: {
   const feeder = new Feeder(inbox, random);
   const args = [inbox, '--out', results, '--settle', '25', '--interval', '100'];
   const heard: string[] = [];
+  let killsAtWork = 0;
   for (let run = 0; run < kills; run++) {
     settings.onRun?.(run);
     for (let i = 0; i < filesPerRun / 2; i++) await feeder.add();
     const { child, ended } = startWatch(worker, args, { DETECTOR_DELAY_MS: '2' });
-    const killAt = Date.now() + 120 + random() * 700;
+    const atWork = random() < 0.8;
+    const killed = atWork
+      ? killAfterRecords(child, 1 + Math.floor(random() * 12), random() * 25)
+      : killAfter(child, 600 * random());
     for (let i = 0; i < filesPerRun / 2; i++) {
       await feeder.add();
       await pause(5);
     }
-    await pause(Math.max(0, killAt - Date.now()));
-    child.kill('SIGKILL');
-    heard.push((await ended).out);
+    await killed;
+    const { out } = await ended;
+    if (out !== '') killsAtWork += 1;
+    heard.push(out);
   }
   const last = startWatch(worker, [...args, '--until-idle', '1']);
   const { code, out, err } = await last.ended;
   heard.push(out);
-  const report = { kills, files: feeder.expected.size, records: 0, faults: [`the last run failed: ${err}`] };
+  const report = {
+    kills,
+    killsAtWork,
+    files: feeder.expected.size,
+    records: 0,
+    faults: [`the last run failed: ${err}`],
+  };
   if (code !== 0) return report;
   return { ...report, records: (await readRecords(results)).length, faults: await check(results, feeder, heard) };
+}
+
+async function killAfter(child: ChildProcess, ms: number): Promise<void> {
+  await pause(ms);
+  child.kill('SIGKILL');
+}
+
+/** Lets it judge some parts, then kills it a moment later: in the midst of reading, scoring, writing or telling. */
+async function killAfterRecords(child: ChildProcess, count: number, ms: number): Promise<void> {
+  let heard = 0;
+  await new Promise<void>((done) => {
+    const timer = setTimeout(done, 10_000);
+    child.stdout?.on('data', (text: string) => {
+      heard += text.split('\n').length - 1;
+      if (heard < count) return;
+      clearTimeout(timer);
+      done();
+    });
+  });
+  await killAfter(child, ms);
 }
 
 interface JournalLine {
