@@ -1,9 +1,12 @@
 import type { EngineName } from '../detector/detector.ts';
+import type { EmbeddedPreset } from '../nn/presets.ts';
 
 /** What a training run is asked for, by the command line or the station. */
 export interface TrainingRequest {
   /** Picture folders or lists, see `readDataset`. */
   dataDirs: readonly string[];
+  /** The folders are in semantic layout and these classes are normal, see `readDataset`. */
+  normalClasses?: readonly string[];
   preset: string;
   /** The same seed, pictures and thread count give the same model on the CPU. */
   seed: number;
@@ -20,6 +23,8 @@ export interface TrainingRequest {
   resume: boolean;
   /** Memory only: ready in seconds, no students. */
   instant: boolean;
+  /** Directions that the memory's searches compare first, instead of the preset's. */
+  searchDims?: EmbeddedPreset['searchDims'];
   /** Folder of the feature cache; default: the user's cache folder. */
   cacheDir?: string;
 }

@@ -48,7 +48,8 @@ export async function trainModel(
   };
 
   report.begin('snapshot', 'Reading the pictures');
-  const dataset = await readDataset(request.dataDirs);
+  const { normalClasses } = request;
+  const dataset = await readDataset(request.dataDirs, normalClasses === undefined ? {} : { normalClasses });
   for (const warning of dataset.warnings) report.warn(warning);
   const snapshot = await takeSnapshot(dataset, { seed: request.seed, shots: request.shots }, signal);
   const { entry, weights, backboneHash } = await openBackbone(preset);
@@ -155,7 +156,11 @@ function embeddedPreset(request: TrainingRequest): EmbeddedPreset {
       'Use --preset embedded.',
     );
   }
-  return { ...preset, students: { ...preset.students, steps: request.steps ?? preset.students.steps } };
+  return {
+    ...preset,
+    students: { ...preset.students, steps: request.steps ?? preset.students.steps },
+    searchDims: request.searchDims ?? preset.searchDims,
+  };
 }
 
 /** The preset's backbone, verified, at the preset's input size. */
