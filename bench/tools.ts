@@ -1,0 +1,104 @@
+/** What the benchmarks share: interleaved timing, medians, tables, a model to measure. */
+import { mkdtemp } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
+import path from 'node:path';
+import { listParts } from '../main/inspection/picture-files.ts';
+import { readPicture } from '../main/pictures/decode.ts';
+import { preparePicture } from '../main/pictures/prepare.ts';
+import type { PreparedPicture } from '../main/pictures/picture.ts';
+import { modelsDir } from '../main/system/project-root.ts';
+import { trainModel } from '../main/training/run.ts';
+
+/** The bundled pictures. */
+export const samplePictures = path.join(modelsDir(), 'sample', 'papers');
+
+/** Middle value; NaN for an empty list. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** Mean of the values that are there; NaN where none is. */
+export function meanOf(values: readonly (number | null | undefined)[]): number {
+  const known = values.filter((value) => typeof value === 'number' && !Number.isNaN(value)) as number[];
+  return known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
+/** How busy the machine is: a time measured on a busy machine says little. */
+export function loadLine(): string {
+  return `load average ${loadavg()
+    .map((value) => value.toFixed(1))
+    .join(', ')}`;
+}
+
+/** Minimum and median, milliseconds. */
+export interface Timing {
+  min: number;
+  median: number;
+}
+
+/** One round of something to measure. A number it gives is its own time in ms (another process); else the clock counts. */
+export type Subject = () => Promise<unknown>;
+
+/**
+ * Lets subjects take turns, so that whatever else the machine does meets all of them.
+ * @param rounds counted rounds; two more come first to warm up
+ * @param perRound what a subject's time is divided by
+ */
+export async function interleave<Name extends string>(
+  subjects: Readonly<Record<Name, Subject>>,
+  rounds: number,
+  perRound = 1,
+): Promise<Record<Name, Timing>> {
+  const entries = Object.entries<Subject>(subjects);
+  const times = entries.map((): number[] => []);
+  for (let round = -2; round < rounds; round++) {
+    for (const [i, [, run]] of entries.entries()) {
+      const start = performance.now();
+      const own = await run();
+      const took = typeof own === 'number' ? own : performance.now() - start;
+      if (round >= 0) times[i]!.push(took / perRound);
+    }
+  }
+  return Object.fromEntries(
+    entries.map(([name], i) => [name, { min: Math.min(...times[i]!), median: median(times[i]!) }]),
+  ) as Record<Name, Timing>;
+}
+
+/** `0.1234`, or a dash where there is no value. */
+export function cell(value: number | null | undefined, digits = 4): string {
+  return value === null || value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits);
+}
+
+/** Aligned text: the first column to the left, the others to the right. */
+export function formatRows(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => row.map((text, i) => (i === 0 ? text.padEnd(widths[0]!) : text.padStart(widths[i]!))).join('  '))
+    .join('\n');
+}
+
+/**
+ * The model package asked for, or one trained on the bundled pictures with a handful of steps: what it says is of no
+ * use, but it takes as long as any other model of this preset.
+ */
+export async function modelToMeasure(model: string | undefined): Promise<string> {
+  if (model !== undefined) return path.resolve(model);
+  const out = path.join(await mkdtemp(path.join(tmpdir(), 'twinspect-bench-')), 'sample.twin');
+  console.log('No --model given: training one on the bundled pictures, 3 steps.');
+  const request = { dataDirs: [samplePictures], preset: 'embedded', seed: 0, out, engine: 'cpu', steps: 3 } as const;
+  await trainModel({ ...request, resume: false, instant: false }, () => undefined, new AbortController().signal);
+  return out;
+}
+
+/** Evenly spaced pictures of a folder, ready for a network of `size`. */
+export async function preparedPictures(folder: string, count: number, size: number): Promise<PreparedPicture[]> {
+  const parts = await listParts([folder]);
+  const every = Math.max(1, Math.floor(parts.length / count));
+  const out: PreparedPicture[] = [];
+  for (const { path: file } of parts.filter((_, i) => i % every === 0).slice(0, count)) {
+    out.push(preparePicture(await readPicture(file), { size }));
+  }
+  return out;
+}
