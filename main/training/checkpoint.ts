@@ -19,32 +19,41 @@ export type StateSpecs = readonly { readonly name: string; readonly shape: reado
 export class Checkpoint {
   readonly path: string;
   readonly #fingerprint: string;
-  readonly #resume: boolean;
+  /** Whether an existing file may be gone on from. */
+  readonly resume: boolean;
 
   /** @param resume whether an existing file may be gone on from; else it's ignored and replaced */
   constructor(path: string, fingerprint: string, resume: boolean) {
     this.path = path;
     this.#fingerprint = fingerprint;
-    this.#resume = resume;
+    this.resume = resume;
   }
 
   /**
    * @returns the saved state, or undefined where there is none to go on from
-   * @throws UserError `checkpointForeign` when the file belongs to another request; `safetensorsInvalid` when damaged
+   * @throws UserError `checkpointForeign` when the file belongs to another request; `checkpointUnreadable`;
+   *   `safetensorsInvalid` when damaged
    */
   async read(specs: StateSpecs): Promise<SavedState | undefined> {
-    if (!this.#resume) return undefined;
+    if (!this.resume) return undefined;
     let bytes: Uint8Array;
     try {
       bytes = await readFile(this.path);
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      throw new UserError(
+        'checkpointUnreadable',
+        `The checkpoint ${this.path} can't be read.`,
+        'Check that you may read it, or leave out --resume to start anew.',
+        { cause: error },
+      );
     }
     const { tensors, metadata } = parseSafetensorsFile(bytes, this.path, { rejectNonFinite: true });
     const step = Number(metadata.get('step'));
     const fits =
       metadata.get('fingerprint') === this.#fingerprint &&
       Number.isInteger(step) &&
+      step > 0 &&
       specs.every(({ name, shape }) => {
         const tensor = tensors.get(name);
         return tensor?.data instanceof Float32Array && tensor.shape.join() === shape.join();

@@ -4,6 +4,18 @@ import { openTfjsEngine } from '../runtime/tfjs-engine.ts';
 import type { TrainingEngine } from '../runtime/training-engine.ts';
 
 /**
+ * Proves that the engine is there, before the minutes that come before it. An execution provider needs no proof: the
+ * teacher is opened on the same one first.
+ * @throws UserError as `openEngine`
+ */
+export async function checkEngine(asked: string): Promise<void> {
+  if (asked !== 'tfjs') return;
+  const nothing: TrainingStep = { state: [], inputs: [], outputs: [], apply: () => ({ state: [], outputs: {} }) };
+  const engine = await openEngine(asked, nothing, new Map(), { provider: 'cpu' });
+  await engine.close();
+}
+
+/**
  * Opens the engine that a run asked for: `tfjs` is the second engine (its GPU backend, which must be installed), any
  * other name an execution provider of ONNX Runtime.
  * @throws UserError when what was asked for isn't there; nothing else is taken instead

@@ -45,32 +45,37 @@ export class FeatureLayout {
   }
 }
 
-/** Changes whenever the teacher pass gives other numbers for the same pixels. */
-const featureVersion = 1;
 const digestBytes = 32;
 const extension = '.feat';
 
 /**
- * Teacher features on disk, one file per picture, keyed by pixels + backbone + feature version. A file holds the
+ * Teacher features on disk, one file per picture, keyed by pixels and teacher. A file holds the
  * sha256 of its numbers and then the numbers; one that is missing, short or damaged counts as absent, so the folder
  * may be deleted at any time. When the folder can't be written, caching stops and `problem` says why.
  */
 export class FeatureCache {
   readonly #dir: string;
-  readonly #backboneHash: string;
+  readonly #teacherHash: string;
   readonly #length: number;
+  readonly #write: typeof writeFile;
   /** First reason why nothing more is written, for the person to know; undefined while all is well. */
   problem: string | undefined;
 
-  constructor(dir: string, backboneHash: string, length: number) {
+  /**
+   * @param teacherHash `Teacher.graphHash`
+   * @param length numbers per record
+   * @param write writes a whole file; tests hand in one that fails
+   */
+  constructor(dir: string, teacherHash: string, length: number, write: typeof writeFile = writeFile) {
+    this.#write = write;
     this.#dir = dir;
-    this.#backboneHash = backboneHash;
+    this.#teacherHash = teacherHash;
     this.#length = length;
   }
 
   /** @param pixelHash `PreparedPicture.pixelHash` */
   key(pixelHash: string): string {
-    return createHash('sha256').update(`${featureVersion}|${this.#backboneHash}|${pixelHash}`).digest('hex');
+    return createHash('sha256').update(`${this.#teacherHash}|${pixelHash}`).digest('hex');
   }
 
   /** @returns the record, or undefined where there is no sound one */
@@ -97,7 +102,7 @@ export class FeatureCache {
     const payload = new Uint8Array(record.buffer, record.byteOffset, record.byteLength);
     try {
       await mkdir(path.dirname(file), { recursive: true });
-      await writeFile(temporary, Buffer.concat([createHash('sha256').update(payload).digest(), payload]));
+      await this.#write(temporary, Buffer.concat([createHash('sha256').update(payload).digest(), payload]));
       await rename(temporary, file);
     } catch (error) {
       this.problem = error instanceof Error ? error.message : String(error);

@@ -5,6 +5,9 @@ import type { PreparedPicture } from '../pictures/picture.ts';
 import type { FeatureCache, TeacherFeatures } from './feature-cache.ts';
 import type { Teacher } from './teacher.ts';
 
+/** What the store needs of a teacher. */
+export type FeatureSource = Pick<Teacher, 'entry' | 'layout' | 'features'>;
+
 /** Pictures that go through the teacher at once. */
 const batchPictures = 4;
 
@@ -14,14 +17,14 @@ const batchPictures = 4;
  */
 export class FeatureStore {
   readonly #paths: readonly string[];
-  readonly #teacher: Teacher;
+  readonly #teacher: FeatureSource;
   readonly #cache: FeatureCache;
   readonly #pixelHashes: (string | undefined)[];
   readonly #records = new Map<number, Float32Array>();
   readonly #limitRecords: number;
 
   /** @param memoryLimitBytes how much may be held in memory; the rest is read from the cache when asked for */
-  constructor(paths: readonly string[], teacher: Teacher, cache: FeatureCache, memoryLimitBytes: number) {
+  constructor(paths: readonly string[], teacher: FeatureSource, cache: FeatureCache, memoryLimitBytes: number) {
     this.#paths = paths;
     this.#teacher = teacher;
     this.#cache = cache;
@@ -65,23 +68,28 @@ export class FeatureStore {
       // The rejection is met at the next await; until then it must not count as unhandled.
       running.catch(() => undefined);
     };
-    for (let index = 0; index < this.#paths.length; index++) {
-      signal.throwIfAborted();
-      const picture = await this.prepared(index);
-      const key = this.#cache.key(picture.pixelHash);
-      const record = await this.#cache.read(key);
-      if (record !== undefined) {
-        await this.#cache.touch(key);
-        this.#keep(index, record);
-        fromCache++;
-        onDone(++done, fromCache);
-        continue;
+    try {
+      for (let index = 0; index < this.#paths.length; index++) {
+        signal.throwIfAborted();
+        const picture = await this.prepared(index);
+        const key = this.#cache.key(picture.pixelHash);
+        const record = await this.#cache.read(key);
+        if (record !== undefined) {
+          await this.#cache.touch(key);
+          this.#keep(index, record);
+          fromCache++;
+          onDone(++done, fromCache);
+          continue;
+        }
+        waiting.push({ index, picture });
+        if (waiting.length === batchPictures) await flush();
       }
-      waiting.push({ index, picture });
-      if (waiting.length === batchPictures) await flush();
+      if (waiting.length > 0) await flush();
+      await running;
+    } finally {
+      // Whoever is told of the end may delete the cache folder: nothing may be written to it any more.
+      await running.catch(() => undefined);
     }
-    if (waiting.length > 0) await flush();
-    await running;
   }
 
   /** Features of one picture. @throws UserError when picture and cache are both gone */

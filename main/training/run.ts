@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { UserError } from '../../shared/errors.ts';
 import type { TrainingEvent } from '../../shared/training-events.ts';
@@ -8,11 +9,12 @@ import { readDataset } from '../datasets/read.ts';
 import { buildFusedGraph } from '../detector/fused-graph.ts';
 import { studentTensors } from '../detector/student-tensors.ts';
 import { presets, type EmbeddedPreset } from '../nn/presets.ts';
+import { checkWritable } from '../system/atomic-file.ts';
 import { modelsDir } from '../system/project-root.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { cacheFolder, cacheLimitBytes } from './cache-folder.ts';
 import { calibrateRun } from './calibrate-run.ts';
-import { openEngine } from './engines.ts';
+import { checkEngine, openEngine } from './engines.ts';
 import { FeatureCache } from './feature-cache.ts';
 import { FeatureStore } from './feature-store.ts';
 import { fitMemory } from './fit-memory.ts';
@@ -23,10 +25,18 @@ import type { TrainingRequest, TrainingSummary } from './request.ts';
 import { takeSnapshot, type Snapshot } from './snapshot.ts';
 import { Teacher } from './teacher.ts';
 import { TrainerScorer } from './trainer-scorer.ts';
-import { trainStudents } from './train-students.ts';
+import { defaultCheckpointEvery, trainStudents } from './train-students.ts';
 
 /** Share of the machine's memory that cached features may take. */
 const featureMemoryShare = 0.2;
+
+/** Parts of a run that tests replace. */
+export interface TrainingParts {
+  openEngine: typeof openEngine;
+  /** Steps between two checkpoints. */
+  checkpointEvery: number;
+  buildGraph: typeof buildFusedGraph;
+}
 
 /**
  * The whole training run: snapshot, teacher features, normal memory, students, one fused graph, parity gate,
@@ -39,13 +49,19 @@ export async function trainModel(
   request: TrainingRequest,
   onEvent: (event: TrainingEvent) => void,
   signal: AbortSignal,
+  parts: Partial<TrainingParts> = {},
 ): Promise<TrainingSummary> {
+  signal.throwIfAborted();
   const report = new PhaseReporter(onEvent);
   const preset = embeddedPreset(request);
   const session = {
     provider: request.engine === 'tfjs' ? 'cpu' : request.engine,
     ...(request.threads === undefined ? {} : { threads: request.threads }),
   };
+
+  // What can be known at once must not come up after minutes of work.
+  await checkOut(request.out);
+  if (!request.instant && parts.openEngine === undefined) await checkEngine(request.engine);
 
   report.begin('snapshot', 'Reading the pictures');
   const { normalClasses } = request;
@@ -57,12 +73,13 @@ export async function trainModel(
   report.begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
   const teacher = await Teacher.open(entry, weights, session);
   try {
-    const cache = new FeatureCache(cacheFolder(request.cacheDir), backboneHash, teacher.layout.length);
+    const cache = new FeatureCache(cacheFolder(request.cacheDir), teacher.graphHash, teacher.layout.length);
     await cache.prune(cacheLimitBytes);
     const paths = snapshot.pictures.map(({ path }) => path);
     const store = new FeatureStore(paths, teacher, cache, totalmem() * featureMemoryShare);
     await store.fill(signal, (done) => report.progress(done, paths.length));
-    if (cache.problem !== undefined) report.warn(`The feature cache is off: ${cache.problem}`);
+    const cacheWarned = cache.problem !== undefined;
+    if (cacheWarned) report.warn(`The feature cache is off: ${cache.problem}`);
 
     report.begin('memory', 'Building the memory of normal parts');
     const memory = await fitMemory(snapshot.classes, teacher, store, {
@@ -75,7 +92,7 @@ export async function trainModel(
 
     const checkpoint = new Checkpoint(
       `${request.out}.checkpoint`,
-      fingerprint(request, snapshot, backboneHash),
+      fingerprint(request, preset, snapshot, teacher),
       request.resume,
     );
     let students;
@@ -84,40 +101,39 @@ export async function trainModel(
       students = await trainStudents(snapshot.classes, teacher, store, {
         students: preset.students,
         seed: request.seed,
-        openEngine: (step, initial) => openEngine(request.engine, step, initial, session),
+        openEngine: (step, initial) => (parts.openEngine ?? openEngine)(request.engine, step, initial, session),
         session,
         checkpoint,
+        checkpointEvery: parts.checkpointEvery ?? defaultCheckpointEvery,
         signal,
         onStep: (done, total, losses) => report.progress(done, total, losses, preset.students.batch),
         onNotice: (message) => report.notice(message),
+        onWarning: (message) => report.warn(message),
       });
     }
 
     report.begin('calibrate', 'Setting the thresholds');
     const scorer = await TrainerScorer.open(teacher, store, memory, students, session);
-    const calibration = await calibrateRun(snapshot, scorer, signal);
-    report.notice(calibration.thresholds.pooled.statement);
+    let calibration, graph, parity;
+    try {
+      calibration = await calibrateRun(snapshot, scorer, signal);
+      const { thresholds } = calibration;
+      report.notice(thresholds.pooled.statement);
 
-    report.begin('fuse', 'Writing one graph for teacher, memory and students');
-    const fitted = students;
-    const graph = buildFusedGraph({
-      entry,
-      weights,
-      memory,
-      students: fitted === undefined ? undefined : () => studentTensors(fitted, entry),
-    });
+      report.begin('fuse', 'Writing one graph for teacher, memory and students');
+      const fitted = students;
+      graph = (parts.buildGraph ?? buildFusedGraph)({
+        entry,
+        weights,
+        memory,
+        students: fitted === undefined ? undefined : () => studentTensors(fitted, entry),
+      });
 
-    report.begin('parity', "Comparing the model's scores with the trainer's");
-    const parity = await parityGate({
-      graph,
-      snapshot,
-      store,
-      scorer,
-      thresholds: calibration.thresholds,
-      session,
-      signal,
-    });
-    await scorer.close();
+      report.begin('parity', "Comparing the model's scores with the trainer's");
+      parity = await parityGate({ graph, snapshot, store, scorer, thresholds, session, signal });
+    } finally {
+      await scorer.close();
+    }
 
     report.begin('package', 'Writing the model package');
     signal.throwIfAborted();
@@ -125,7 +141,9 @@ export async function trainModel(
       { request, preset, snapshot, entry, backboneHash, graph, calibration, parity },
       students?.engine ?? teacher.engine,
     );
-    await checkpoint.remove();
+    // Instant mode has none of its own: what lies there may be another training's, still to be resumed.
+    if (students !== undefined) await checkpoint.remove();
+    if (cache.problem !== undefined && !cacheWarned) report.warn(`The feature cache is off: ${cache.problem}`);
     const phases = report.end();
     const { engine } = written.manifest;
     return {
@@ -177,8 +195,24 @@ async function openBackbone({ backbone, inputSize }: EmbeddedPreset): Promise<{
   return { entry, weights: tensors, backboneHash: entry.files[0]!.sha256 };
 }
 
+/** @throws UserError when no file can be written there */
+async function checkOut(out: string): Promise<void> {
+  await checkWritable(out);
+  const isFolder = await stat(out).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder)
+    throw new UserError('notWritable', `"${out}" is a folder.`, 'Give the name of a file, such as model.twin.');
+}
+
 /** What a checkpoint belongs to: everything that decides the weights. */
-function fingerprint(request: TrainingRequest, snapshot: Snapshot, backboneHash: string): string {
-  const parts = [snapshot.hash, backboneHash, request.preset, request.seed, request.steps ?? '', request.shots ?? ''];
-  return createHash('sha256').update(parts.join('|')).digest('hex');
+function fingerprint(
+  { seed }: TrainingRequest,
+  { students }: EmbeddedPreset,
+  snapshot: Snapshot,
+  { graphHash }: Teacher,
+): string {
+  const weightsDependOn = [snapshot.hash, graphHash, seed, students];
+  return createHash('sha256').update(JSON.stringify(weightsDependOn)).digest('hex');
 }

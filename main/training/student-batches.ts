@@ -41,7 +41,7 @@ export function targetOf(vector: Float32Array, dims: EmbeddedStudentDims): Float
 /** Mean and standard deviation of tokens and targets over the training pictures (embedded-recipe section 7). */
 export async function fitStandardisers(
   pictures: readonly TrainingPicture[],
-  store: FeatureStore,
+  store: Pick<FeatureStore, 'get'>,
   dims: EmbeddedStudentDims,
   options: EmbeddedStudentOptions,
 ): Promise<Standardisers> {
@@ -68,7 +68,7 @@ export class BatchMaker {
   readonly #pictures: readonly TrainingPicture[];
   /** Running sum of the sampling weights. */
   readonly #cumulative: Float64Array;
-  readonly #store: FeatureStore;
+  readonly #store: Pick<FeatureStore, 'get'>;
   readonly #dims: EmbeddedStudentDims;
   readonly #options: EmbeddedStudentOptions;
   readonly #standardisers: Standardisers;
@@ -76,7 +76,7 @@ export class BatchMaker {
 
   constructor(
     pictures: readonly TrainingPicture[],
-    store: FeatureStore,
+    store: Pick<FeatureStore, 'get'>,
     dims: EmbeddedStudentDims,
     options: EmbeddedStudentOptions,
     standardisers: Standardisers,

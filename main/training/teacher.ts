@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { BackboneEntry } from '../backbones/registry.ts';
 import type { Safetensor } from '../backbones/safetensors.ts';
 import {
@@ -30,18 +31,22 @@ export class Teacher {
   readonly shapes: FeatureShapes;
   readonly sizes: FeatureSizes;
   readonly layout: FeatureLayout;
+  /** sha256 of the graph that makes the features: the same graph gives the same features for the same pixels. */
+  readonly graphHash: string;
   readonly #features: GraphSession;
   readonly #tokens: GraphSession;
 
   private constructor(
     entry: BackboneEntry,
     weights: ReadonlyMap<string, Safetensor>,
+    graphHash: string,
     sessions: { features: GraphSession; tokens: GraphSession },
   ) {
     this.entry = entry;
     this.weights = weights;
     this.shapes = featureShapes(entry);
     this.sizes = featureSizes(this.shapes);
+    this.graphHash = graphHash;
     this.layout = new FeatureLayout(this.shapes, this.sizes);
     this.#features = sessions.features;
     this.#tokens = sessions.tokens;
@@ -69,9 +74,16 @@ export class Teacher {
     weights: ReadonlyMap<string, Safetensor>,
     options: SessionOptions,
   ): Promise<Teacher> {
-    const features = await openSession(featureGraph(entry, weights), options);
-    const tokens = await openSession(tokenGraph(entry), options);
-    return new Teacher(entry, weights, { features, tokens });
+    const graph = featureGraph(entry, weights);
+    const graphHash = createHash('sha256').update(graph).digest('hex');
+    const features = await openSession(graph, options);
+    try {
+      const tokens = await openSession(tokenGraph(entry), options);
+      return new Teacher(entry, weights, graphHash, { features, tokens });
+    } catch (error) {
+      await features.close();
+      throw error;
+    }
   }
 
   /** One teacher pass. @returns one record per picture, laid out by `layout` */

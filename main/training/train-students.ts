@@ -27,25 +27,28 @@ export interface StudentTrainingOptions {
   ) => Promise<TrainingEngine>;
   session: { provider?: string; threads?: number };
   checkpoint: Checkpoint;
+  /** Steps between two checkpoints. */
+  checkpointEvery: number;
   signal: AbortSignal;
   onStep: (done: number, total: number, losses: StepLosses) => void;
   onNotice: (message: string) => void;
+  onWarning: (message: string) => void;
 }
 
 export interface TrainedStudents extends FittedStudents {
   engine: EngineDescription;
 }
 
-/** Steps between two checkpoints. */
-const checkpointEvery = 50;
+/** Steps between two checkpoints of a real run. */
+export const defaultCheckpointEvery = 50;
 /** Pictures scored at once when the students are calibrated. */
 const scoringBatch = 8;
 
 /** Trains both students jointly on the cached features, then calibrates what they say (embedded-recipe section 7). */
 export async function trainStudents(
   classes: readonly RunClass[],
-  teacher: Teacher,
-  store: FeatureStore,
+  teacher: Pick<Teacher, 'entry' | 'sizes'>,
+  store: Pick<FeatureStore, 'get'>,
   options: StudentTrainingOptions,
 ): Promise<TrainedStudents> {
   const dims = studentDims(teacher.entry);
@@ -75,14 +78,25 @@ async function runTraining(
   step: ReturnType<typeof makeTrainingStep>,
   initial: Map<string, Float32Array>,
   batches: BatchMaker,
-  { students, openEngine, checkpoint, signal, onStep, onNotice }: StudentTrainingOptions,
+  { students, openEngine, checkpoint, checkpointEvery, signal, onStep, onNotice, onWarning }: StudentTrainingOptions,
 ): Promise<{ state: Map<string, Float32Array>; engine: EngineDescription }> {
   const saved = await checkpoint.read(step.state);
   let done = saved?.step ?? 0;
   if (saved !== undefined) onNotice(`Going on after step ${saved.step} of ${students.steps}.`);
+  else if (checkpoint.resume) onNotice(`There is no checkpoint ${checkpoint.path} to go on from: starting anew.`);
   const engine = await openEngine(step, saved?.state ?? initial);
   try {
     let lastSaved = done;
+    let nextSave = done + checkpointEvery;
+    // A step can have a finite loss and leave weights that are not: those must never replace a good checkpoint.
+    const finiteState = async (at: number): Promise<Map<string, Float32Array>> => {
+      const state = await engine.readState();
+      const broken = [...state].find(([, data]) => !data.every(Number.isFinite))?.[0];
+      if (broken !== undefined) {
+        throw lossNotFinite(at, `the weights "${broken}" are no longer numbers`, checkpoint, lastSaved);
+      }
+      return state;
+    };
     const chunk = (from: number): Promise<Record<string, Float32Array>[]> => {
       const count = Math.min(engine.describe().stepsPerRun, students.steps - from);
       return Promise.all(Array.from({ length: count }, (_, i) => batches.make(from + i)));
@@ -96,27 +110,32 @@ async function runTraining(
       next.catch(() => undefined);
       const results = await running;
       for (const [i, { total, decoder, encoder }] of results.entries()) {
-        requireFinite(done + i, total, checkpoint, lastSaved);
+        if (!Number.isFinite(total)) throw lossNotFinite(done + i + 1, `the loss is ${total}`, checkpoint, lastSaved);
         onStep(done + i + 1, students.steps, { total: total!, decoder: decoder!, encoder: encoder! });
       }
       done += inputs.length;
-      if (done - lastSaved >= checkpointEvery && done < students.steps) {
-        await checkpoint.write({ step: done, state: await engine.readState() }, step.state);
+      if (done < nextSave || done === students.steps) continue;
+      nextSave = done + checkpointEvery;
+      try {
+        await checkpoint.write({ step: done, state: await finiteState(done) }, step.state);
         lastSaved = done;
+      } catch (error) {
+        // A full disk may have room again by the time the model is written; hours of work mustn't depend on it now.
+        if (!(error instanceof UserError) || error.code === 'lossNotFinite') throw error;
+        onWarning(`The checkpoint of step ${done} was not written: ${error.message}`);
       }
     }
-    return { state: await engine.readState(), engine: engine.describe() };
+    return { state: await finiteState(done), engine: engine.describe() };
   } finally {
     await engine.close();
   }
 }
 
-function requireFinite(step: number, loss: number | undefined, checkpoint: Checkpoint, lastSaved: number): void {
-  if (loss !== undefined && Number.isFinite(loss)) return;
+function lossNotFinite(step: number, why: string, checkpoint: Checkpoint, lastSaved: number): UserError {
   const kept = lastSaved > 0 ? `The checkpoint of step ${lastSaved} is kept in ${checkpoint.path}.` : '';
-  throw new UserError(
+  return new UserError(
     'lossNotFinite',
-    `Training stopped at step ${step + 1}: the loss is ${String(loss)}. ${kept}`.trim(),
+    `Training stopped at step ${step}: ${why}. ${kept}`.trim(),
     'Train with another --seed, or look for damaged pictures with: twinspect doctor.',
   );
 }
@@ -125,8 +144,8 @@ function requireFinite(step: number, loss: number | undefined, checkpoint: Check
 async function calibrateStudents(
   parameters: FittedStudents['parameters'],
   classes: readonly RunClass[],
-  teacher: Teacher,
-  store: FeatureStore,
+  teacher: Pick<Teacher, 'entry' | 'sizes'>,
+  store: Pick<FeatureStore, 'get'>,
   { session, signal }: StudentTrainingOptions,
 ): Promise<FittedStudents> {
   const { sizes } = teacher;
