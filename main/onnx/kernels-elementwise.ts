@@ -1,5 +1,5 @@
 import type { Kernel, KernelCall, KernelTable } from './kernel.ts';
-import { broadcastShape, sameShape, type Lazy, type TfDtype, type Trace } from './trace.ts';
+import { broadcastShape, sameShape, sizeOf, type Lazy, type TfDtype, type Trace } from './trace.ts';
 
 const onnxType: Readonly<Record<TfDtype, number>> = { float32: 1, int32: 6, bool: 9 };
 
@@ -83,10 +83,25 @@ function negativeOf(trace: Trace, x: Lazy): Lazy | undefined {
   return of === undefined ? undefined : trace.recorded(of.value, of.shape, x.dtype, x.shape);
 }
 
+/** A dense layer: product and bias in one Gemm. The bare product goes when nothing else needs it. */
+function withBias(trace: Trace, x: Lazy, bias: Lazy): Lazy | undefined {
+  const columns = x.shape[1];
+  if (x.source.kind !== 'recorded' || x.shape.length !== 2 || x.shape[0] === 1) return undefined;
+  const product = trace.productOf(x.source.value);
+  if (product === undefined || bias.source.kind === 'uniform') return undefined;
+  const { value, shape } = trace.loose(bias);
+  if (shape.at(-1) !== columns || sizeOf(shape) !== columns) return undefined;
+  const flags = { transA: { int: Number(product.transA) }, transB: { int: Number(product.transB) } };
+  const row = trace.reshapeValue({ value, shape }, [columns]);
+  return trace.recorded(trace.emit('Gemm', [product.a, product.b, row], flags)[0], x.shape, x.dtype);
+}
+
 export const add: BinaryRule = (trace, a, b) => {
   const shape = broadcastShape(a.shape, b.shape);
   if (uniformOf(a) === 0) return broadcastTo(b, shape) ?? addPlain(trace, a, b);
   if (uniformOf(b) === 0) return broadcastTo(a, shape) ?? addPlain(trace, a, b);
+  const biased = withBias(trace, a, b) ?? withBias(trace, b, a);
+  if (biased !== undefined) return biased;
   const minusB = negativeOf(trace, b);
   if (minusB !== undefined) return subPlain(trace, a, minusB);
   const minusA = negativeOf(trace, a);

@@ -58,6 +58,14 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
   });
 }
 
+/** A product of two matrices that Gemm can compute together with a bias. */
+export interface MatrixProduct {
+  readonly a: string;
+  readonly b: string;
+  readonly transA: boolean;
+  readonly transB: boolean;
+}
+
 /** What one trace knows: the graph it writes to, which values are views of others, and the dynamic batch. */
 export class Trace {
   readonly graph: OnnxGraph;
@@ -69,6 +77,7 @@ export class Trace {
   readonly #reshapes = new Map<string, Recorded>();
   readonly #scaled = new Map<string, { of: Recorded; by: number }>();
   readonly #negated = new Map<string, Recorded>();
+  readonly #products = new Map<string, MatrixProduct>();
 
   /** @param batch sentinel: any dimension that is a multiple of it stands for that multiple of the dynamic batch */
   constructor(graph: OnnxGraph, batch: number | undefined) {
@@ -229,6 +238,16 @@ export class Trace {
   /** What a value is the negative of, if it is one. */
   negativeOf(value: string): Recorded | undefined {
     return this.#negated.get(value);
+  }
+
+  /** Remembers that a value is a product to which a bias may still be added. */
+  noteProduct(value: string, product: MatrixProduct): void {
+    this.#products.set(value, product);
+  }
+
+  /** How a value was made, if it is a product of two matrices. */
+  productOf(value: string): MatrixProduct | undefined {
+    return this.#products.get(value);
   }
 
   #batchTimes(factor: number): string {

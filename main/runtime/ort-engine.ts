@@ -67,7 +67,9 @@ async function workerEngine(plan: TrainerPlan): Promise<TrainingEngine> {
     const runSteps = async (inputs: readonly StepInputs[]): Promise<Record<string, number>[]> => {
       const stacked = stackInputs(plan.inputs, inputs);
       const call = { trainer, steps: inputs.length, inputs: stacked };
-      const buffers = Object.values(stacked).map((data) => data.buffer as ArrayBuffer);
+      // Copies made here move to the worker; data that are the caller's own are copied on the way.
+      const own = new Set<ArrayBufferLike>(inputs.flatMap((step) => Object.values(step).map((data) => data.buffer)));
+      const buffers = Object.values(stacked).flatMap(({ buffer }) => (own.has(buffer) ? [] : [buffer as ArrayBuffer]));
       const result = await client.call<Awaited<ReturnType<OrtTrainer['runSteps']>>>('train', call, buffers);
       description = result.description;
       return result.scalars;

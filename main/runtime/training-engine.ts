@@ -69,20 +69,23 @@ export function checkState(specs: readonly StepTensor[], state: ReadonlyMap<stri
   }
 }
 
-/** The data of several steps, one after the other, per input. */
+/** The data of several steps, one after the other, per input. A single step's data are taken as they are. */
 export function stackInputs(specs: readonly StepTensor[], inputs: readonly StepInputs[]): Record<string, Float32Array> {
   return Object.fromEntries(
     specs.map(({ name, shape }) => {
       const count = elementCount(shape);
-      const stacked = new Float32Array(count * inputs.length);
-      inputs.forEach((step, i) => {
+      const parts = inputs.map((step) => {
         const data = step[name];
         if (data === undefined) throw new Error(`the training step lacks its input "${name}"`);
         if (data.length !== count) {
           throw new Error(`the training input "${name}" has ${data.length} numbers instead of [${shape.join(', ')}]`);
         }
-        stacked.set(data, i * count);
+        return data;
       });
+      const [only] = parts;
+      if (parts.length === 1 && only instanceof Float32Array) return [name, only];
+      const stacked = new Float32Array(count * parts.length);
+      parts.forEach((data, i) => stacked.set(data, i * count));
       return [name, stacked];
     }),
   );
