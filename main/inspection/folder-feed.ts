@@ -60,7 +60,7 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
       const start = Date.now();
       let found: FoundFile[];
       try {
-        found = await scanFolder(options.folder, options.resultsDir);
+        found = await scanFolder(options.folder, options.resultsDir, (file) => states.has(stateKey(file)));
       } catch (error) {
         gone ??= { sinceMs: start, saidMs: -Infinity };
         if (start - gone.saidMs >= goneReminderMs) {
@@ -79,7 +79,6 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
       const stillWaiting = new Map<string, Sighting>();
       for (const file of found) {
         const key = stateKey(file);
-        if (states.has(key)) continue;
         idle = false;
         const before = waiting.get(file.relative);
         const sighting = before?.key === key ? before : { key, sinceMs: start };

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compareNames, looksLikePicture } from './picture-files.ts';
 
@@ -17,23 +17,31 @@ export function stateKey({ relative, size, mtimeMs }: Pick<FoundFile, 'relative'
 }
 
 /**
- * All picture files below a folder, oldest first (by time of change, then by name): the order in which they came.
+ * The picture files below a folder that are new, oldest first (by time of change, then by name): the order in which
+ * they came. Memory goes with the new ones only, however many files lie there.
  * @param skip a folder that's left out (the results, when they lie inside)
+ * @param isKnown whether a file in this state needs no further look
  * @throws the file system's error when the folder itself can't be read; what vanishes below it is left out
  */
-export async function scanFolder(folder: string, skip: string): Promise<FoundFile[]> {
+export async function scanFolder(
+  folder: string,
+  skip: string,
+  isKnown: (file: FoundFile) => boolean,
+): Promise<FoundFile[]> {
   const found: FoundFile[] = [];
-  await visit(folder, '', skip, found);
+  await visit(folder, '', skip, (file) => {
+    if (!isKnown(file)) found.push(file);
+  });
   return found.sort((a, b) => a.mtimeMs - b.mtimeMs || compareNames(a.relative, b.relative));
 }
 
-async function visit(folder: string, prefix: string, skip: string, found: FoundFile[]): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+async function visit(folder: string, prefix: string, skip: string, onFile: (file: FoundFile) => void): Promise<void> {
+  for await (const entry of await opendir(folder, { bufferSize: 256 })) {
     const path = join(folder, entry.name);
     const relative = prefix + entry.name;
     if (entry.isDirectory()) {
       if (path === skip || entry.name.startsWith('.')) continue;
-      await visit(path, `${relative}/`, skip, found).catch((error: unknown) => {
+      await visit(path, `${relative}/`, skip, onFile).catch((error: unknown) => {
         if (!isGone(error)) throw error;
       });
     } else if (looksLikePicture(entry.name)) {
@@ -41,7 +49,7 @@ async function visit(folder: string, prefix: string, skip: string, found: FoundF
         if (isGone(error)) return undefined;
         throw error;
       });
-      if (info?.isFile() === true) found.push({ relative, path, size: info.size, mtimeMs: info.mtimeMs });
+      if (info?.isFile() === true) onFile({ relative, path, size: info.size, mtimeMs: info.mtimeMs });
     }
   }
 }
