@@ -32,14 +32,22 @@ export function loadLine(): string {
     .join(', ')}`;
 }
 
-/** Minimum and median, milliseconds. */
+/** Milliseconds. */
 export interface Timing {
   min: number;
   median: number;
+  /** Median of processor time, all threads of the process together: a busy machine disturbs it least. */
+  processor: number;
 }
 
-/** One round of something to measure. A number it gives is its own time in ms (another process); else the clock counts. */
-export type Subject = () => Promise<unknown>;
+/** Milliseconds of one round on the clock and of processor time. */
+export interface Took {
+  clock: number;
+  processor: number;
+}
+
+/** One round of something to measure. What it gives is its own time where another process does the work. */
+export type Subject = () => Promise<Took | undefined>;
 
 /**
  * Lets subjects take turns, so that whatever else the machine does meets all of them.
@@ -52,17 +60,22 @@ export async function interleave<Name extends string>(
   perRound = 1,
 ): Promise<Record<Name, Timing>> {
   const entries = Object.entries<Subject>(subjects);
-  const times = entries.map((): number[] => []);
+  const times = entries.map((): Took[] => []);
   for (let round = -2; round < rounds; round++) {
     for (const [i, [, run]] of entries.entries()) {
-      const start = performance.now();
+      const [start, used] = [performance.now(), process.cpuUsage()];
       const own = await run();
-      const took = typeof own === 'number' ? own : performance.now() - start;
-      if (round >= 0) times[i]!.push(took / perRound);
+      const clock = performance.now() - start;
+      const { user, system } = process.cpuUsage(used);
+      if (round >= 0) times[i]!.push(own ?? { clock, processor: (user + system) / 1000 });
     }
   }
   return Object.fromEntries(
-    entries.map(([name], i) => [name, { min: Math.min(...times[i]!), median: median(times[i]!) }]),
+    entries.map(([name], i) => {
+      const clock = times[i]!.map((took) => took.clock / perRound);
+      const processor = median(times[i]!.map((took) => took.processor / perRound));
+      return [name, { min: Math.min(...clock), median: median(clock), processor }];
+    }),
   ) as Record<Name, Timing>;
 }
 
