@@ -1,13 +1,12 @@
 import type { Matrix } from '../../shared/linear-algebra.ts';
 import type { Standardisation } from '../memory/calibrate.ts';
 import type { ClassInference } from '../memory/class-inference.ts';
-import type { Coreset } from '../memory/coreset.ts';
 import type { Gaussian } from '../memory/gaussian.ts';
 import type { LocalStatistics } from '../memory/leave-one-out.ts';
 import type { SearchIndex } from '../memory/search-bank.ts';
 
 /** One bank of normal patch features with its leave-one-out statistics, laid out for the search. */
-export interface FittedBank extends Coreset, LocalStatistics {
+export interface FittedBank extends LocalStatistics {
   index: SearchIndex;
 }
 

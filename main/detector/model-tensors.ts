@@ -2,7 +2,7 @@ import type { Matrix } from '../../shared/linear-algebra.ts';
 import type { Standardisation } from '../memory/calibrate.ts';
 import type { Gaussian } from '../memory/gaussian.ts';
 import type { LocalStatistics } from '../memory/leave-one-out.ts';
-import type { SearchIndex } from '../memory/search-bank.ts';
+import { blockEntries, type SearchIndex } from '../memory/search-bank.ts';
 import type { MemoryTensors, ScoreScale } from '../nn/embedded-detector.ts';
 import type { BankStatistics, GaussianBundle, SearchBank } from '../nn/normal-memory.ts';
 import { tf } from '../nn/tf.ts';
@@ -32,10 +32,17 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
 export function bankTensors(bank: SearchIndex): SearchBank {
   return {
     centre: tf.tensor1d(bank.centre),
+    classBlocks: tf.tensor2d(bank.classBlocks.data, [bank.classBlocks.rows, bank.classBlocks.cols], 'int32'),
     projection: matrixTensor(bank.projection),
-    lookup: matrixTensor(bank.lookup),
+    lookup: lookupTensor(bank, tf.tensor3d(bank.costs, [bank.costs.length / blockEntries, 1, blockEntries])),
     vectors: matrixTensor(bank.vectors),
   };
+}
+
+/** The lookup with the given costs `[N, 1, 256]` in its last row. */
+export function lookupTensor({ products, projection, costs: { length } }: SearchIndex, costs: tf.Tensor): tf.Tensor {
+  const blocks = length / blockEntries;
+  return tf.concat([tf.tensor3d(products, [blocks, projection.cols, blockEntries]), costs], 1);
 }
 
 export function statisticsTensors(statistics: LocalStatistics): BankStatistics {

@@ -27,17 +27,17 @@ export interface CandidateCollector {
    */
   add(tokens: Matrix, classIndex: number, pictureIndex: number, projected?: Matrix): Int32Array;
   /** Chooses the bank's entries from all candidates (section 3.2), in the order picked. */
-  build(options?: CoresetOptions): Coreset;
+  build(options: CoresetOptions): Coreset;
   /** The same entries with the choice made elsewhere: `runtime/k-centre-worker.ts` makes it on a thread of its own. */
-  buildWith(pick: PickCentres, size?: number): Promise<Coreset>;
+  buildWith(pick: PickCentres, size: number): Promise<Coreset>;
 }
 
 /** `kCentrePicks`, wherever it runs. */
 export type PickCentres = (points: Matrix, count: number) => Promise<Int32Array>;
 
 export interface CoresetOptions extends KCentreOptions {
-  /** Entries at most. Default 8,192. */
-  size?: number;
+  /** Entries at most. */
+  size: number;
 }
 
 /**
@@ -63,12 +63,18 @@ export function createCandidateCollector(dims: number, seed: number): CandidateC
       }
       return picks;
     },
-    build({ size = memoryDefaults.bankSize, ...options } = {}) {
+    build({ size, ...options }) {
       const candidates = stackRows(parts, dims);
       return entries(candidates, kCentrePicks(coresetPoints(candidates, seed), size, options));
     },
-    async buildWith(pick, size = memoryDefaults.bankSize) {
+    async buildWith(pick, size) {
       const candidates = stackRows(parts, dims);
+      // Nothing to choose: starting a thread would take longer.
+      if (candidates.rows <= size)
+        return entries(
+          candidates,
+          Int32Array.from({ length: candidates.rows }, (_, i) => i),
+        );
       return entries(candidates, await pick(coresetPoints(candidates, seed), size));
     },
   };

@@ -6,8 +6,13 @@ export const memoryDefaults = {
   /** Section 3: patches kept of each picture, and the dimensions they are chosen in. */
   patchesPerPicture: 48,
   patchProjectionDims: 24,
-  /** Section 3: entries of one bank, and the dimensions k-centre chooses them in. */
-  bankSize: 8192,
+  /**
+   * Section 3: entries of one class's bank at most, and of all classes together (but at least `bankSizeMin` a class);
+   * the dimensions that k-centre chooses them in.
+   */
+  bankSize: { deep: 4096, fine: 2048, coarse: 4096 },
+  bankTotal: 65_536,
+  bankSizeMin: 512,
   coresetProjectionDims: 32,
   /** Section 1: distances below this count as this in the logarithm. */
   distanceFloor: 1e-3,

@@ -1,43 +1,74 @@
 import type { Coreset } from './coreset.ts';
-import { columnMeans, type Matrix, matrixOf, symmetricEigenvectors } from '../../shared/linear-algebra.ts';
+import { columnMeans, type Matrix, matrixOf, stackRows, symmetricEigenvectors } from '../../shared/linear-algebra.ts';
 
-/** Entries per group of the search's two-level minimum; a bank is padded to a multiple of it. */
-export const bankGroup = 256;
+/** Entries of one block. A class's entries fill whole blocks, so that a search can fetch just that class's. */
+export const blockEntries = 256;
 /** Cost that no real entry reaches: padding and masked entries are never found. */
 export const maskedCost = 1e30;
 
-/** One coreset laid out for the search: padded, with the tables of its first pass. */
+/** The coresets of all classes, laid out for a search among one class's entries: `N` blocks, the last one all padding. */
 export interface SearchIndex {
-  /** `[K, D]`, `K` a multiple of `bankGroup`; rows from `count` on are padding. */
+  /** `[N * 256, D]` entries class after class, each class padded to whole blocks with zeros. */
   vectors: Matrix;
-  /** Real entries. */
-  count: number;
-  /** `[count]` picture each entry comes from. */
+  /** `[N * 256]` class of each entry, 0 for padding. */
+  entryClass: Int32Array;
+  /** `[N * 256]` picture each entry comes from, -1 for padding. */
   entryPicture: Int32Array;
+  /** `[C, M]` blocks of each class, filled up with the last, empty block; M is the largest class's number of blocks. */
+  classBlocks: { rows: number; cols: number; data: Int32Array };
   /** `[D]` mean entry. */
   centre: Float32Array;
   /** `[D, d]` orthonormal columns for the search's first pass. */
   projection: Matrix;
-  /** `[d + 1, K]` see `SearchBank.lookup`. */
-  lookup: Matrix;
+  /** `[N, d, 256]` entries less the centre, `-2 P'b`. */
+  products: Float32Array;
+  /** `[N, 256]` `|b|^2` of the entries less the centre, `maskedCost` for padding. */
+  costs: Float32Array;
 }
 
-/** @param searchDims leading principal directions that the first pass compares; `D` makes the search exact */
-export function makeSearchIndex({ vectors: entries, entryPicture }: Coreset, searchDims: number): SearchIndex {
-  const rows = Math.ceil(entries.rows / bankGroup) * bankGroup;
-  const vectors = matrixOf(rows, entries.cols);
-  vectors.data.set(entries.data);
+/**
+ * @param coresets one per class
+ * @param searchDims leading principal directions that the first pass compares; `D` makes the search exact
+ */
+export function makeSearchIndex(coresets: readonly Coreset[], searchDims: number): SearchIndex {
+  const dims = coresets[0]!.vectors.cols;
+  const blocksOf = coresets.map(({ vectors }) => Math.ceil(vectors.rows / blockEntries));
+  const widest = Math.max(...blocksOf);
+  const empty = blocksOf.reduce((sum, count) => sum + count, 0);
+  const total = (empty + 1) * blockEntries;
+  const vectors = matrixOf(total, dims);
+  const entryClass = new Int32Array(total);
+  const entryPicture = new Int32Array(total).fill(-1);
+  const classBlocks = new Int32Array(coresets.length * widest).fill(empty);
+  let block = 0;
+  coresets.forEach((coreset, c) => {
+    const at = block * blockEntries;
+    vectors.data.set(coreset.vectors.data, at * dims);
+    entryClass.fill(c, at, at + coreset.vectors.rows);
+    entryPicture.set(coreset.entryPicture, at);
+    for (let i = 0; i < blocksOf[c]!; i++) classBlocks[c * widest + i] = block++;
+  });
+  const entries = stackRows(
+    coresets.map((coreset) => coreset.vectors),
+    dims,
+  );
   const centre = Float32Array.from(columnMeans(entries));
-  const projection = leadingDirections(entries, centre, Math.min(searchDims, entries.cols));
-  const lookup = lookupTable(vectors, entries.rows, centre, projection);
-  return { vectors, count: entries.rows, entryPicture, centre, projection, lookup };
+  const projection = leadingDirections(entries, centre, Math.min(searchDims, dims));
+  return {
+    vectors,
+    entryClass,
+    entryPicture,
+    classBlocks: { rows: coresets.length, cols: widest, data: classBlocks },
+    centre,
+    projection,
+    ...lookupTables(vectors, entryPicture, centre, projection),
+  };
 }
 
-/** The lookup's last row (`|P'b|^2`) with the entries of one picture made unreachable, for leave-one-out. */
+/** The costs with the entries of one picture made unreachable, for leave-one-out. */
 export function costsWithout(index: SearchIndex, picture: number): Float32Array {
-  const { rows, cols, data } = index.lookup;
-  const costs = data.slice((rows - 1) * cols);
-  for (let i = 0; i < index.count; i++) if (index.entryPicture[i] === picture) costs[i] = maskedCost;
+  const costs = index.costs.slice();
+  for (let i = 0; i < costs.length; i++) if (index.entryPicture[i] === picture) costs[i] = maskedCost;
   return costs;
 }
 
@@ -69,15 +100,22 @@ function leadingDirections(entries: Matrix, centre: Float32Array, dims: number):
 }
 
 /**
- * `[d + 1, K]`: `-2 P'b` per entry and the full `|b|^2` below it, both less the centre. Norms are exact although the
- * product is not: what the leading directions leave out of it averages to nothing, what they leave out of a norm not.
+ * Norms are exact although the product is not: what the leading directions leave out of a product averages to nothing,
+ * what they leave out of a norm doesn't.
  */
-function lookupTable(vectors: Matrix, count: number, centre: Float32Array, projection: Matrix): Matrix {
+function lookupTables(
+  vectors: Matrix,
+  entryPicture: Int32Array,
+  centre: Float32Array,
+  projection: Matrix,
+): { products: Float32Array; costs: Float32Array } {
   const { rows, cols } = vectors;
   const dims = projection.cols;
-  const lookup = matrixOf(dims + 1, rows);
+  const products = new Float32Array(rows * dims);
+  const costs = new Float32Array(rows).fill(maskedCost);
   const projected = new Float64Array(dims);
   for (let r = 0; r < rows; r++) {
+    if (entryPicture[r] === -1) continue;
     projected.fill(0);
     let square = 0;
     for (let i = 0; i < cols; i++) {
@@ -85,8 +123,9 @@ function lookupTable(vectors: Matrix, count: number, centre: Float32Array, proje
       square += value * value;
       for (let k = 0; k < dims; k++) projected[k]! += value * projection.data[i * dims + k]!;
     }
-    for (let k = 0; k < dims; k++) lookup.data[k * rows + r] = -2 * projected[k]!;
-    lookup.data[dims * rows + r] = r < count ? square : maskedCost;
+    const first = Math.floor(r / blockEntries) * dims * blockEntries + (r % blockEntries);
+    for (let k = 0; k < dims; k++) products[first + k * blockEntries] = -2 * projected[k]!;
+    costs[r] = square;
   }
-  return lookup;
+  return { products, costs };
 }

@@ -142,10 +142,8 @@ export function detect(
   const globalVector = tf.slice(features.vector, [0, layout.stageMeans + layout.head], [-1, layout.globalDims]);
   const { distances, nearest: classIndex, whitened } = findClass(classVector, memory.classFinder);
 
-  const deviation = (tokens: Tensor, { search, statistics }: BankTensors): Tensor => {
-    const flat = tf.reshape(tokens, [tokens.shape[0]! * tokens.shape[1]!, tokens.shape[2]!]);
-    return tokenDeviation(nearestEntries(flat, search), classIndex, statistics);
-  };
+  const deviation = (tokens: Tensor, { search, statistics }: BankTensors): Tensor =>
+    tokenDeviation(nearestEntries(tokens, classIndex, search), classIndex, statistics);
   const map = smooth3(memoryMap(deviation(features.deep, memory.deep), deviation(features.fine, memory.fine)));
   const zLocal = standardise(mapMaximum(map), classIndex, memory.local.mean, memory.local.scale);
   const coarseMap = smooth3(deviationMap(deviation(features.coarse, memory.coarse)));

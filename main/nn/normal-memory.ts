@@ -6,53 +6,62 @@ import { tf, type Tensor } from './tf.ts';
 
 /** Floor under a distance before the logarithm (embedded-recipe section 1). */
 export const minDistance = 1e-3;
-/** Entries per group of the two-level minimum: one pass for the group minima, then one short row. */
-const groupSize = 256;
+/** Entries of one block of a bank. */
+const blockEntries = 256;
 
-/** One coreset, laid out for the search. `K` entries, `D` dims, `d <= D` leading dims for the first pass. */
+/** One bank, laid out for a search among one class's entries: see `SearchIndex` in main/memory. */
 export interface SearchBank {
+  /** `[C, M]` int32 blocks of each class. */
+  classBlocks: Tensor;
   /** `[D]` mean entry, taken off first. */
   centre: Tensor;
   /** `[D, d]` orthonormal columns that the first pass projects on. */
   projection: Tensor;
-  /** `[d + 1, K]` entries less the centre: `-2 P'b` and, in the last row, `|b|^2` (a huge cost = masked). */
+  /** `[N, d + 1, 256]` entries less the centre: `-2 P'b` and, in the last row, `|b|^2` (a huge cost = masked). */
   lookup: Tensor;
-  /** `[K, D]` the entries themselves, for the exact distance to the one found. */
+  /** `[N * 256, D]` the entries themselves, for the exact distance to the one found. */
   vectors: Tensor;
 }
 
 export interface Nearest {
-  /** `[N]` Euclidean distance to the entry found. */
+  /** `[B * T]` Euclidean distance to the entry found. */
   distance: Tensor;
-  /** `[N]` int32 entry. */
+  /** `[B * T]` int32 entry. */
   index: Tensor;
 }
 
 /**
- * Nearest entry of every token (embedded-recipe section 3.3). Which one is nearest is judged by the exact norms and
- * the product in the leading dims, as if the rest were orthogonal; its distance is then exact in all dims. With
- * `d = D` the search is exact.
- * @param tokens `[N, D]`
+ * Nearest entry of every token among the entries of its picture's class (embedded-recipe section 3.3). Which one is
+ * nearest is judged by the exact norms and the product in the leading dims, as if the rest were orthogonal; its
+ * distance is then exact in all dims. With `d = D` the search is exact.
+ * @param tokens `[B, T, D]`
+ * @param classIndex `[B]` int32
  */
-export function nearestEntries(tokens: Tensor, bank: SearchBank): Nearest {
-  const entries = bank.vectors.shape[0]!;
-  const centred = tf.sub(tokens, bank.centre);
-  const projected = tf.matMul(centred as tf.Tensor2D, bank.projection as tf.Tensor2D);
+export function nearestEntries(tokens: Tensor, classIndex: Tensor, bank: SearchBank): Nearest {
+  const [pictures, count, dims] = tokens.shape as [number, number, number];
+  const searchRows = bank.lookup.shape[1]!;
+  const widest = bank.classBlocks.shape[1]!;
+  const flat = tf.reshape(tokens, [pictures * count, dims]);
+  const projected = tf.matMul(tf.sub(flat, bank.centre) as tf.Tensor2D, bank.projection as tf.Tensor2D);
   const ones = tf.onesLike(tf.slice(projected, [0, 0], [-1, 1]));
+  const queries = tf.reshape(tf.concat([projected, ones], 1), [pictures, count, searchRows]);
+
+  const blocks = tf.gather(bank.classBlocks, classIndex);
+  const own = tf.transpose(tf.gather(bank.lookup, blocks), [0, 2, 1, 3]);
   // |t - b|^2 less |t|^2, which all entries share, in one product
-  const cost = tf.matMul(tf.concat([projected, ones], 1), bank.lookup as tf.Tensor2D);
-  const count = tokens.shape[0]!;
-  const groups = tf.reshape(cost, [count, entries / groupSize, groupSize]);
-  const group = tf.argMin(tf.min(groups, 2), 1);
-  const row = tf.gather(groups, group, 1, 1);
-  const index = tf.add(tf.mul(group, tf.scalar(groupSize, 'int32')), tf.argMin(row, 1));
-  const difference = tf.sub(tokens, tf.gather(bank.vectors, index, 0));
+  const cost = tf.matMul(queries, tf.reshape(own, [pictures, searchRows, widest * blockEntries]));
+  const grouped = tf.reshape(cost, [pictures * count, widest, blockEntries]);
+  const group = tf.argMin(tf.min(grouped, 2), 1);
+  const within = tf.argMin(tf.gather(grouped, group, 1, 1), 1);
+  const block = tf.gather(blocks, tf.reshape(group, [pictures, count]), 1, 1);
+  const index = tf.add(tf.mul(tf.reshape(block, [pictures * count]), tf.scalar(blockEntries, 'int32')), within);
+  const difference = tf.sub(flat, tf.gather(bank.vectors, index, 0));
   return { distance: tf.sqrt(tf.sum(tf.square(difference), 1)), index };
 }
 
 /** Statistics of one bank: how far normal tokens lie, per entry and per class, in logarithms. */
 export interface BankStatistics {
-  /** `[K]` mean and reciprocal deviation of ln d per entry. */
+  /** `[N * 256]` mean and reciprocal deviation of ln d per entry. */
   entryMean: Tensor;
   entryScale: Tensor;
   /** `[C]` the same per class. */

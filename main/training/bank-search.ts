@@ -1,7 +1,6 @@
-import { matrixTensor } from '../detector/model-tensors.ts';
-import { costsWithout, maskedCost, type SearchIndex } from '../memory/search-bank.ts';
+import { bankTensors, lookupTensor } from '../detector/model-tensors.ts';
+import { blockEntries, costsWithout, maskedCost, type SearchIndex } from '../memory/search-bank.ts';
 import { nearestEntries } from '../nn/normal-memory.ts';
-import { tf } from '../nn/tf.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto } from '../onnx/tracing-backend.ts';
 import { openSession, type GraphSession, type SessionOptions } from '../runtime/session.ts';
@@ -10,7 +9,7 @@ import { openSession, type GraphSession, type SessionOptions } from '../runtime/
 export interface SearchResult {
   /** `[T]` distance to the entry found, in all dimensions. */
   distance: Float32Array;
-  /** `[T]` the entry; -1 where no entry counts, as with one picture in all. */
+  /** `[T]` the entry; -1 where no entry counts, as with a class of one picture. */
   index: Int32Array;
 }
 
@@ -28,30 +27,24 @@ export class BankSearch {
 
   /** @param tokens tokens per picture */
   static async open(bank: SearchIndex, tokens: number, options: SessionOptions): Promise<BankSearch> {
-    const { vectors, centre, projection, lookup } = bank;
+    const dims = bank.vectors.cols;
+    const blocks = bank.costs.length / blockEntries;
     const graph = new OnnxGraph('bank-search');
     const found = traceInto(
       graph,
       [
+        { value: graph.input('tokens', 'float32', [1, tokens, dims]), shape: [1, tokens, dims], dtype: 'float32' },
+        { value: graph.input('classIndex', 'int32', [1]), shape: [1], dtype: 'int32' },
         {
-          value: graph.input('tokens', 'float32', [tokens, vectors.cols]),
-          shape: [tokens, vectors.cols],
+          value: graph.input('costs', 'float32', [blocks, 1, blockEntries]),
+          shape: [blocks, 1, blockEntries],
           dtype: 'float32',
         },
-        { value: graph.input('costs', 'float32', [1, lookup.cols]), shape: [1, lookup.cols], dtype: 'float32' },
       ],
-      (input, costs) => {
-        const products = tf.tensor2d(lookup.data.subarray(0, projection.cols * lookup.cols), [
-          projection.cols,
-          lookup.cols,
-        ]);
-        const nearest = nearestEntries(input!, {
-          centre: tf.tensor1d(centre),
-          projection: matrixTensor(projection),
-          lookup: tf.concat([products, costs!], 0),
-          vectors: matrixTensor(vectors),
-        });
-        return [nearest.distance, tf.cast(nearest.index, 'int32')];
+      (input, classIndex, costs) => {
+        const search = { ...bankTensors(bank), lookup: lookupTensor(bank, costs!) };
+        const nearest = nearestEntries(input!, classIndex!, search);
+        return [nearest.distance, nearest.index];
       },
     );
     graph.output('distance', found[0]!.value, 'float32', [tokens]);
@@ -61,13 +54,15 @@ export class BankSearch {
 
   /**
    * @param tokens `[T, D]` one picture's tokens
-   * @param without position of a picture whose own entries don't count (leave-one-out); -1: all count
+   * @param classIndex the picture's class: only its entries are searched
+   * @param without position of a picture whose own entries don't count (leave-one-out); undefined: all count
    */
-  async search(tokens: Float32Array, without: number): Promise<SearchResult> {
-    const costs = costsWithout(this.#bank, without);
+  async search(tokens: Float32Array, classIndex: number, without?: number): Promise<SearchResult> {
+    const costs = without === undefined ? this.#bank.costs : costsWithout(this.#bank, without);
     const out = await this.#session.run({
-      tokens: { dtype: 'float32', dims: [this.#tokens, this.#bank.vectors.cols], data: tokens },
-      costs: { dtype: 'float32', dims: [1, costs.length], data: costs },
+      tokens: { dtype: 'float32', dims: [1, this.#tokens, this.#bank.vectors.cols], data: tokens },
+      classIndex: { dtype: 'int32', dims: [1], data: Int32Array.of(classIndex) },
+      costs: { dtype: 'float32', dims: [costs.length / blockEntries, 1, blockEntries], data: costs },
     });
     const index = (out['index']!.data as Int32Array).map((entry) => (costs[entry]! < maskedCost ? entry : -1));
     return { distance: out['distance']!.data as Float32Array, index };

@@ -57,11 +57,11 @@ export async function fitMemory(
   const searches = await searchCalibrationPictures(classes, teacher, store, index, options);
   const raw = classes.map(({ split }) => usesRawDistances(split.training.length));
   const banks = overBanks((bank): FittedBank => {
-    const collect = createLeaveOneOut(coresets[bank].entryClass, classes.length);
+    const collect = createLeaveOneOut(index[bank].entryClass, classes.length);
     for (const { classIndex, found } of searches.own) {
       collect.add(classIndex, found[bank].distance, found[bank].index);
     }
-    return { ...coresets[bank], ...collect.finish(raw), index: index[bank] };
+    return { ...collect.finish(raw), index: index[bank] };
   });
   const localScores = classes.map((): number[] => []);
   const coarseScores = classes.map((): number[] => []);
@@ -100,9 +100,11 @@ async function chooseCoresets(
   teacher: Teacher,
   store: FeatureStore,
   { seed, signal, onProgress }: MemoryFitOptions,
-): Promise<Record<BankName, Coreset>> {
+): Promise<Record<BankName, Coreset[]>> {
   const dims = tokenDims(teacher);
-  const collectors = overBanks((bank, i) => createCandidateCollector(dims[bank], seed + i * bankSeedStep));
+  const collectors = overBanks((bank, i) =>
+    classes.map(() => createCandidateCollector(dims[bank], seed + i * bankSeedStep)),
+  );
   const jobs = classes.flatMap(({ pictures, split }, classIndex) =>
     split.training.map((position) => ({ classIndex, picture: pictures[position]! })),
   );
@@ -116,14 +118,30 @@ async function chooseCoresets(
     const tokens = await tokensOf(i);
     for (const bank of bankNames) {
       const rows = tokens[bank].length / dims[bank];
-      collectors[bank].add(matrixOf(rows, dims[bank], tokens[bank]), classIndex, picture);
+      collectors[bank][classIndex]!.add(matrixOf(rows, dims[bank], tokens[bank]), classIndex, picture);
     }
     onProgress((0.3 * (i + 1)) / jobs.length, 'Choosing telling patches');
   }
   onProgress(0.3, 'Choosing what to remember');
   const pick = (points: Matrix, count: number): Promise<Int32Array> => kCentreInWorker(points, count, signal);
-  const coresets = await Promise.all(bankNames.map((bank) => collectors[bank].buildWith(pick)));
+  const sizes = bankSizes(classes.length);
+  const coresets = await Promise.all(
+    bankNames.map((bank) => buildAll(collectors[bank], (collector) => collector.buildWith(pick, sizes[bank]))),
+  );
   return overBanks((_, i) => coresets[i]!);
+}
+
+/** Entries per class and bank. With many classes each gets less, so that a model stays small enough to ship. */
+function bankSizes(classCount: number): Record<BankName, number> {
+  const share = Math.max(memoryDefaults.bankSizeMin, Math.floor(memoryDefaults.bankTotal / classCount));
+  return overBanks((bank) => Math.min(memoryDefaults.bankSize[bank], share));
+}
+
+/** Builds one after the other: the banks run side by side already. */
+async function buildAll<C, R>(collectors: readonly C[], build: (collector: C) => Promise<R>): Promise<R[]> {
+  const out: R[] = [];
+  for (const collector of collectors) out.push(await build(collector));
+  return out;
 }
 
 /** Section 4: some training pictures search without their own entries, held-out ones as they are. */
@@ -158,7 +176,9 @@ async function searchCalibrationPictures(
     for (const [i, { classIndex, picture, own }] of jobs.entries()) {
       signal.throwIfAborted();
       const tokens = await tokensOf(i);
-      const found = await eachBank((bank) => searches[bank].search(tokens[bank], own ? picture : -1));
+      const found = await eachBank((bank) =>
+        searches[bank].search(tokens[bank], classIndex, own ? picture : undefined),
+      );
       results[own ? 'own' : 'heldOut'].push({ classIndex, found });
       onProgress(0.5 + (0.45 * (i + 1)) / jobs.length, 'Learning how near good parts lie');
     }

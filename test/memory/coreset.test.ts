@@ -155,7 +155,7 @@ describe('createCandidateCollector', () => {
   it('works with one picture', () => {
     const collector = createCandidateCollector(20, 3);
     collector.add(randomMatrix(64, 20, 7), 0, 0);
-    const bank = collector.build();
+    const bank = collector.build({ size: 8192 });
     expect(bank.vectors.rows).toBe(48);
     expect(new Set(bank.entryClass)).toEqual(new Set([0]));
   });
