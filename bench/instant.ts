@@ -26,15 +26,25 @@ const { values: options } = parseArgs({
 const program = path.join(projectRoot(), 'main', 'cli', 'twinspect.mjs');
 const threads = options.threads === undefined ? [] : ['--threads', options.threads];
 
-/** Runs the command line; gives the time until it ended and until it first wrote a line of JSON with a verdict. */
-function run(args: readonly string[], cache: string): Promise<{ endMs: number; verdictMs: number | undefined }> {
+interface Run {
+  endMs: number;
+  /** Until the first line of JSON with a verdict. */
+  verdictMs: number | undefined;
+  /** Standard output. */
+  text: string;
+}
+
+/** Runs the command line as a process of its own. */
+function run(args: readonly string[], cache: string): Promise<Run> {
   const start = performance.now();
   const child = spawn(process.execPath, [program, ...args, ...threads], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     // Where the feature cache lies, by platform.
     env: { ...process.env, XDG_CACHE_HOME: cache, LOCALAPPDATA: cache },
   });
   let text = '';
+  let complaints = '';
+  child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
   let verdictMs: number | undefined;
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString();
@@ -43,8 +53,8 @@ function run(args: readonly string[], cache: string): Promise<{ endMs: number; v
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => {
-      if (code === 0) resolve({ endMs: performance.now() - start, verdictMs });
-      else reject(new Error(`twinspect ${args.join(' ')} ended with ${code}\n${text}`));
+      if (code === 0) resolve({ endMs: performance.now() - start, verdictMs, text });
+      else reject(new Error(`twinspect ${args.join(' ')} ended with ${code}\n${complaints}`));
     });
   });
 }
@@ -53,6 +63,16 @@ const dataset = await readDataset([options.data]);
 const good = dataset.pictures.filter(({ gtLabel }) => gtLabel === 'good').slice(0, Number(options.pictures));
 const judged = dataset.pictures.find(({ gtLabel }) => gtLabel === 'defect') ?? good[0]!;
 const times: { train: number; verdict: number; all: number }[] = [];
+const phases = new Map<string, number[]>();
+
+/** Notes how long each phase took, from the events that `train --json` prints. */
+function notePhases(text: string): void {
+  for (const line of text.split('\n').filter((each) => each.includes('"phaseDone"'))) {
+    const { phase, elapsedMs } = JSON.parse(line) as { phase: string; elapsedMs: number };
+    phases.set(phase, [...(phases.get(phase) ?? []), elapsedMs]);
+  }
+}
+
 console.log(`${good.length} good pictures of ${dataset.classes.join(', ')}; ${loadLine()}`);
 for (let round = 0; round < Number(options.rounds); round++) {
   const work = await mkdtemp(path.join(tmpdir(), 'twinspect-bench-'));
@@ -68,6 +88,7 @@ for (let round = 0; round < Number(options.rounds); round++) {
       ['train', '--data', path.join(work, 'part'), '--out', model, '--instant', '--json'],
       cache,
     );
+    notePhases(trained.text);
     const inspected = await run(['inspect', '--model', model, judged.path, '--json'], cache);
     if (inspected.verdictMs === undefined) throw new Error('twinspect inspect printed no verdict');
     times.push({ train: trained.endMs, verdict: inspected.verdictMs, all: trained.endMs + inspected.verdictMs });
@@ -80,5 +101,7 @@ const seconds = (key: 'train' | 'verdict' | 'all'): string => {
   return `median ${median(values).toFixed(1)} s, minimum ${Math.min(...values).toFixed(1)} s`;
 };
 console.log(`train --instant, process start to end: ${seconds('train')}`);
+const each = [...phases].map(([phase, ms]) => `${phase} ${(median(ms) / 1000).toFixed(1)}`);
+console.log(`  of it, seconds: ${each.join(', ')}`);
 console.log(`inspect, process start to first verdict: ${seconds('verdict')}`);
 console.log(`together: ${seconds('all')} (to reach: at most 15 s); ${loadLine()}`);
