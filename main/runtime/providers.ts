@@ -118,6 +118,8 @@ export async function chooseProvider(choice: string): Promise<ChosenProvider> {
       `Choose one of: auto, ${providerNames.join(', ')}.`,
     );
   }
+  // The CPU is always there: trying it first would only delay every start.
+  if (name === 'cpu') return { provider: name, reason: 'cpu was asked for' };
   const report = await probeProvider(name);
   if (report.available) return { provider: name, reason: `${name} was asked for` };
   throw new UserError(
