@@ -1,8 +1,12 @@
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { DetectionResult } from '../../shared/detection.ts';
 import { checkFusedGraph } from '../../main/detector/check-graph.ts';
+import { openDetector } from '../../main/detector/open-detector.ts';
 import { readPackage, type ModelPackage } from '../../main/package/read-package.ts';
+import { readPicture } from '../../main/pictures/decode.ts';
+import { preparePicture } from '../../main/pictures/prepare.ts';
 import { projectRoot } from '../../main/system/project-root.ts';
 import type { TrainingRequest } from '../../main/training/request.ts';
 
@@ -79,6 +83,21 @@ export async function pictures(part: string, folder: string, count: number): Pro
 
 export function openPackage(file: string): Promise<ModelPackage> {
   return readPackage(file, { checkGraph: checkFusedGraph });
+}
+
+/** Scores picture files as inspection does. */
+export async function scoreFiles(modelPath: string, files: readonly string[]): Promise<DetectionResult[]> {
+  const detector = await openDetector(modelPath, { engine: 'cpu', threads: 1 });
+  try {
+    const prepared = await Promise.all(
+      files.map(async (file) =>
+        preparePicture(await readPicture(file), { size: detector.inputSize, filter: 'bilinear' }),
+      ),
+    );
+    return await detector.inspect(prepared);
+  } finally {
+    await detector.close();
+  }
 }
 
 /** A signal that never comes. */

@@ -1,13 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DetectionResult } from '../../shared/detection.ts';
 import type { TrainingEvent } from '../../shared/training-events.ts';
-import { openDetector } from '../../main/detector/open-detector.ts';
-import { readPicture } from '../../main/pictures/decode.ts';
-import { preparePicture } from '../../main/pictures/prepare.ts';
 import type { ModelPackage } from '../../main/package/read-package.ts';
 import type { TrainingRequest, TrainingSummary } from '../../main/training/request.ts';
 import { trainModel } from '../../main/training/run.ts';
-import { ignore, never, openPackage, pictures, twoParts, Workplace } from './small-data.ts';
+import { ignore, never, openPackage, pictures, scoreFiles, twoParts, Workplace } from './small-data.ts';
 
 let place: Workplace;
 /** The same small set trained in both ways. */
@@ -25,20 +22,6 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(() => place.remove());
-
-async function score(modelPath: string, files: readonly string[]): Promise<DetectionResult[]> {
-  const detector = await openDetector(modelPath, { engine: 'cpu', threads: 1 });
-  try {
-    const prepared = await Promise.all(
-      files.map(async (file) =>
-        preparePicture(await readPicture(file), { size: detector.inputSize, filter: 'bilinear' }),
-      ),
-    );
-    return await detector.inspect(prepared);
-  } finally {
-    await detector.close();
-  }
-}
 
 describe.each(['instant', 'full'])('a model trained on two parts, %s', (way) => {
   it('is one package that says how it was made, and nothing else is left', async () => {
@@ -70,8 +53,8 @@ describe.each(['instant', 'full'])('a model trained on two parts, %s', (way) => 
   it('finds the class and scores defects above good parts', async () => {
     const { request } = trained.get(way)!;
     for (const part of twoParts) {
-      const good = await score(request.out, await pictures(part, 'test/good', 3));
-      const bad = await score(request.out, await pictures(part, 'test/impurity', 3));
+      const good = await scoreFiles(request.out, await pictures(part, 'test/good', 3));
+      const bad = await scoreFiles(request.out, await pictures(part, 'test/impurity', 3));
       for (const result of [...good, ...bad]) {
         expect(result.className).toBe(part);
         expect(Number.isFinite(result.predScore)).toBe(true);
@@ -107,7 +90,7 @@ it('gives the same graph and scores for the same seed, others for another seed',
   const instant = trained.get('instant')!;
   expect(Buffer.compare((await openPackage(other.out)).graph, instant.model.graph)).not.toBe(0);
   const files = await pictures(twoParts[0], 'test/impurity', 2);
-  const scores = async (out: string): Promise<number[]> => (await score(out, files)).map((r) => r.predScore);
+  const scores = async (out: string): Promise<number[]> => (await scoreFiles(out, files)).map((r) => r.predScore);
   expect(await scores(again.out)).toEqual(await scores(request.out));
   expect(await scores(other.out)).not.toEqual(await scores(instant.request.out));
 }, 120_000);
