@@ -58,9 +58,7 @@ const walls = [
     patterns: [...electron, ...ort, ...wall(['inspection', 'cli', 'renderer'], 'Training never inspects.')],
   },
   {
-    files: [
-      'main/{cli,pictures,datasets,backbones,detector,memory,calibration,evaluation,package,system}/**/*.ts',
-    ],
+    files: ['main/{cli,pictures,datasets,backbones,detector,memory,calibration,evaluation,package,system}/**/*.ts'],
     patterns: [...electron, ...ort],
   },
 ];
@@ -78,17 +76,16 @@ export default tseslint.config(
       '@typescript-eslint/no-explicit-any': 'error',
       eqeqeq: 'error',
       'no-console': 'error',
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Use named exports.' },
-      ],
+      'no-restricted-syntax': ['error', { selector: 'ExportDefaultDeclaration', message: 'Use named exports.' }],
     },
   },
-  ...walls
-    .map(({ files, patterns }) => ({
-      files,
-      rules: { 'no-restricted-imports': ['error', { patterns }] },
-    })),
-  { files: ['*.config.*', 'bench/**', 'main/cli/**', '**/*.mjs'], rules: { 'no-console': 'off', 'no-restricted-syntax': 'off' } },
+  ...walls.map(({ files, patterns }) => ({
+    files,
+    rules: { 'no-restricted-imports': ['error', { patterns }] },
+  })),
+  {
+    files: ['*.config.*', 'bench/**', 'main/cli/**', '**/*.mjs'],
+    rules: { 'no-console': 'off', 'no-restricted-syntax': 'off' },
+  },
   { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } } },
 );

@@ -33,7 +33,9 @@ const ready =
 if (ready) {
   await step('types: tsc, strictest settings', () => tool('typescript/bin/tsc'));
   await step('lint and import walls: eslint', () => tool('eslint/bin/eslint.js', '.', '--max-warnings', '0'));
-  await step('format: prettier', () => tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'));
+  await step('format: prettier', () =>
+    tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '**/*.{ts,mjs,json,html}'),
+  );
   await step('tests: unit, golden, process', () => tool('vitest/vitest.mjs', 'run', ...process.argv.slice(2)));
 }
 
