@@ -85,7 +85,7 @@ export function featureSizes(shapes: FeatureShapes): FeatureSizes {
 export interface TeacherValues {
   /** `[B, stage3, fineGrid^2]` stage 3, channel-major. */
   stage3: string;
-  /** `[B, deepTokens, deepDims]` decoder student's tokens: 3x3 mean of stage 5 over the cells present, upsampled stage 6. */
+  /** `[B, deepTokens, deepDims]` decoder student's tokens: 3x3 means over the cells present, of stage 5 and of stage 6, the latter then enlarged. */
   tokens: string;
   /** `[B, coarseTokens, stage6]` stage 6, 3x3 mean padded with zeros and divided by nine. */
   coarse: string;
@@ -114,7 +114,8 @@ export function buildEmbeddedTeacher(
 
   const up6 = resizeLinear(graph, stage6, 2);
   const pooled5 = averagePool3(graph, stage5);
-  const tokens = toTokens(graph, concat(graph, [pooled5, up6]), shapes.stage5 + shapes.stage6, deepGrid ** 2);
+  const pooled6 = resizeLinear(graph, averagePool3(graph, stage6), 2);
+  const tokens = toTokens(graph, concat(graph, [pooled5, pooled6]), shapes.stage5 + shapes.stage6, deepGrid ** 2);
 
   const half = fineGrid / 2;
   const pooled3 = graph.node('AveragePool', [stage3], { kernel_shape: { ints: [2, 2] }, strides: { ints: [2, 2] } })[0];

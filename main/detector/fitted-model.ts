@@ -28,10 +28,18 @@ export interface FittedMemory extends Record<BankName, FittedBank> {
   descriptors: { projection: Matrix; rows: Matrix; owner: Int32Array };
 }
 
+/** @see fitPositions */
+export interface PositionMoments {
+  mean: Matrix;
+  variance: Matrix;
+}
+
 /** The students after training: named parameters and their calibration (embedded-recipe section 7). */
 export interface FittedStudents {
   /** Trained parameters and frozen standardisation by name. */
   parameters: Map<string, { shape: readonly number[]; data: Float32Array }>;
+  /** Per group: mean and variance of ln `1 - cos` per class and place, `[C, P]` each. */
+  decoderStatistics: readonly [PositionMoments, PositionMoments];
   decoder: Standardisation;
   /** One Gaussian per class on the encoder student's residual. */
   residuals: Gaussian[];

@@ -1,11 +1,11 @@
 import type { BackboneEntry } from '../backbones/registry.ts';
-import type { StudentScores, StudentTensors } from '../nn/embedded-detector.ts';
-import { scoreEmbeddedStudents, type Standardiser } from '../nn/embedded-scores.ts';
+import type { StudentTensors } from '../nn/embedded-detector.ts';
+import { studentErrors, type PositionStatistics, type Standardiser } from '../nn/embedded-scores.ts';
 import type { EmbeddedStudentDims } from '../nn/embedded-students.ts';
-import { tf, type Tensor } from '../nn/tf.ts';
+import { tf } from '../nn/tf.ts';
 import { featureShapes, featureSizes } from './embedded-features.ts';
 import type { FittedStudents } from './fitted-model.ts';
-import { gaussianTensors, scaleTensors } from './model-tensors.ts';
+import { gaussianTensors, matrixTensor, scaleTensors } from './model-tensors.ts';
 
 /** What the students need to know of a teacher's features. @throws UserError `presetBackbone` */
 export function studentDims(entry: BackboneEntry): EmbeddedStudentDims {
@@ -22,10 +22,7 @@ export function studentDims(entry: BackboneEntry): EmbeddedStudentDims {
 }
 
 /** The students' forward pass with trained parameters. Call it inside the trace that uses it. */
-export function studentRunner(
-  parameters: FittedStudents['parameters'],
-  entry: BackboneEntry,
-): (tokens: Tensor, encoderTokens: Tensor, vector: Tensor) => StudentScores {
+export function studentRunner(parameters: FittedStudents['parameters'], entry: BackboneEntry): StudentTensors['run'] {
   const tensors = Object.fromEntries(
     [...parameters].map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])]),
   );
@@ -39,14 +36,25 @@ export function studentRunner(
     encoderTargets: standardiser('encoderTargets'),
   };
   const dims = studentDims(entry);
-  return (tokens, encoderTokens, vector) =>
-    scoreEmbeddedStudents({ tokens, encoderTokens, vector }, tensors, standardisers, dims);
+  return (tokens, encoderTokens, vector, classIndex) =>
+    studentErrors({ tokens, encoderTokens, vector }, classIndex, tensors, standardisers, dims);
+}
+
+/** Position statistics as the tensors that `decoderScore` takes. */
+export function positionTensors(
+  statistics: FittedStudents['decoderStatistics'],
+): readonly [PositionStatistics, PositionStatistics] {
+  return statistics.map(({ mean, variance }) => ({
+    mean: matrixTensor(mean),
+    scale: matrixTensor({ ...variance, data: variance.data.map((value) => 1 / Math.sqrt(value)) }),
+  })) as [PositionStatistics, PositionStatistics];
 }
 
 /** Fitted students as the tensors that the detector's function takes. */
 export function studentTensors(students: FittedStudents, entry: BackboneEntry): StudentTensors {
   return {
     run: studentRunner(students.parameters, entry),
+    decoderStatistics: positionTensors(students.decoderStatistics),
     decoderScale: scaleTensors(students.decoder),
     residual: gaussianTensors(students.residuals),
     residualScale: scaleTensors(students.residual),

@@ -2,6 +2,7 @@
  * The whole embedded detector from teacher features to scores, as one pure tensor function: it is traced into the
  * fused inference graph, and nothing else computes a score (embedded-recipe sections 3 to 9).
  */
+import { decoderScore, type PositionStatistics } from './embedded-scores.ts';
 import {
   deviationMap,
   enlargeMap,
@@ -29,7 +30,7 @@ export const fusionDefaults = {
   /** Weight of the whole-part statistics: less than the patches', which see more. */
   globalWeight: 0.5,
   /** Weight of the decoder student beside the memory. */
-  decoderWeight: 0.25,
+  decoderWeight: 0.5,
 } as const;
 
 /** Mean and `1 / sd` of one expert's raw score on normal pictures, per class: both `[C]`. */
@@ -63,16 +64,17 @@ export interface MemoryTensors {
 }
 
 /** What the students say of a batch. */
-export interface StudentScores {
-  /** `[B]` decoder student's raw score. */
-  decoder: Tensor;
+export interface StudentErrors {
+  /** Two times `[B, P]`: ln of the decoder student's `1 - cos` at every place, per group. */
+  errors: readonly [Tensor, Tensor];
   /** `[B, p]` encoder student's residual. */
   residual: Tensor;
 }
 
 /** The two students with their calibration. */
 export interface StudentTensors {
-  run(tokens: Tensor, encoderTokens: Tensor, vector: Tensor): StudentScores;
+  run(tokens: Tensor, encoderTokens: Tensor, vector: Tensor, classIndex: Tensor): StudentErrors;
+  decoderStatistics: readonly [PositionStatistics, PositionStatistics];
   decoderScale: ScoreScale;
   residual: GaussianBundle;
   residualScale: ScoreScale;
@@ -159,9 +161,10 @@ export function detect(
   let semanticScore = localScore;
   let studentScore = localScore;
   if (students !== undefined) {
-    const scores = students.run(features.tokens, features.encoderTokens, features.vector);
+    const scores = students.run(features.tokens, features.encoderTokens, features.vector, classIndex);
+    const decoderRaw = decoderScore(scores.errors, classIndex, students.decoderStatistics);
     const residualRaw = halfLog(ofClass(gaussianDistances(scores.residual, students.residual), classIndex));
-    localScore = standardise(scores.decoder, classIndex, students.decoderScale.mean, students.decoderScale.scale);
+    localScore = standardise(decoderRaw, classIndex, students.decoderScale.mean, students.decoderScale.scale);
     semanticScore = standardise(residualRaw, classIndex, students.residualScale.mean, students.residualScale.scale);
     studentScore = tf.add(surprise(localScore), surprise(semanticScore));
     predScore = tf.add(

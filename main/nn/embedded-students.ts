@@ -54,6 +54,8 @@ export const embeddedStudentDefaults = {
   linearStd: 0.02,
   /** Added to the standard deviation of tokens and of targets when they are standardised. */
   tokenSdFloor: 1e-3,
+  /** Added per class too: this share of the mean deviation of all channels, for channels that never move in a class. */
+  tokenSdShare: 0.01,
   targetSdFloor: 1e-4,
   batch: 16,
   steps: 300,

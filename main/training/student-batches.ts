@@ -8,6 +8,7 @@ import type { RunClass } from './snapshot.ts';
 
 /** Mean and what to divide by, per channel. */
 export interface Standardisers {
+  /** Per class, `[C, width]` row-major: what a class's tokens have in common says nothing about its defects. */
   decoderTokens: { mean: Float32Array; divisor: Float32Array };
   encoderTokens: { mean: Float32Array; divisor: Float32Array };
   encoderTargets: { mean: Float32Array; divisor: Float32Array };
@@ -45,22 +46,39 @@ export async function fitStandardisers(
   dims: EmbeddedStudentDims,
   options: EmbeddedStudentOptions,
 ): Promise<Standardisers> {
-  const tokens = new ChannelMoments(dims.groups[0] + dims.groups[1]);
+  const width = dims.groups[0] + dims.groups[1];
+  const classCount = 1 + Math.max(...pictures.map(({ classIndex }) => classIndex));
+  const all = new ChannelMoments(width);
+  const own = Array.from({ length: classCount }, () => new ChannelMoments(width));
   const encoder = new ChannelMoments(dims.encoderDims);
   const targets = new ChannelMoments(
     dims.stages.reduce((sum, size) => sum + size, 0) + dims.head + dims.groups[0] + dims.groups[1],
   );
-  for (const { picture } of pictures) {
+  for (const { picture, classIndex } of pictures) {
     const features = await store.get(picture);
-    tokens.add(features.tokens);
+    all.add(features.tokens);
+    own[classIndex]!.add(features.tokens);
     encoder.add(features.encoderTokens);
     targets.add(targetOf(features.vector, dims));
   }
+  const deviations = all.standardiser(0).divisor;
+  const floor = options.tokenSdShare * (deviations.reduce((sum, sd) => sum + sd, 0) / width) + options.tokenSdFloor;
+  const perClass = own.map((moments) => moments.standardiser(floor));
   return {
-    decoderTokens: tokens.standardiser(options.tokenSdFloor),
+    decoderTokens: {
+      mean: joined(perClass.map(({ mean }) => mean)),
+      divisor: joined(perClass.map(({ divisor }) => divisor)),
+    },
     encoderTokens: encoder.standardiser(options.tokenSdFloor),
     encoderTargets: targets.standardiser(options.targetSdFloor),
   };
+}
+
+function joined(rows: readonly Float32Array[]): Float32Array {
+  const width = rows[0]!.length;
+  const out = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => out.set(row, i * width));
+  return out;
 }
 
 /** Makes the inputs of any step on its own: the same seed and step give the same numbers, resumed or not. */
@@ -110,12 +128,17 @@ export class BatchMaker {
     const encoderTokens = new Float32Array(batch * dims.encoderTokens * dims.encoderDims);
     const encoderTargets = new Float32Array(batch * targetWidth);
     for (let b = 0; b < batch; b++) {
-      const { picture } = this.#pictures[this.#draw(random)]!;
+      const { picture, classIndex } = this.#pictures[this.#draw(random)]!;
       const features = await this.#store.get(picture);
       const chosen = drawWithout(features.tokens.length / width, tokensPerStep, random);
+      const { mean, divisor } = this.#standardisers.decoderTokens;
+      const ofClass = {
+        mean: mean.subarray(classIndex * width, (classIndex + 1) * width),
+        divisor: divisor.subarray(classIndex * width, (classIndex + 1) * width),
+      };
       chosen.forEach((token, i) => {
         const row = features.tokens.subarray(token * width, (token + 1) * width);
-        standardiseInto(decoderTokens, (b * tokensPerStep + i) * width, row, this.#standardisers.decoderTokens);
+        standardiseInto(decoderTokens, (b * tokensPerStep + i) * width, row, ofClass);
       });
       for (let at = 0; at < features.encoderTokens.length; at += dims.encoderDims) {
         const row = features.encoderTokens.subarray(at, at + dims.encoderDims);

@@ -1,16 +1,11 @@
 import { UserError } from '../../shared/errors.ts';
 import type { StepLosses } from '../../shared/training-events.ts';
 import type { FittedStudents } from '../detector/fitted-model.ts';
-import { studentDims, studentRunner } from '../detector/student-tensors.ts';
-import { standardiseShifted } from '../memory/calibrate.ts';
-import { fitGaussians, halfLog, mahalanobis } from '../memory/gaussian.ts';
+import { studentDims } from '../detector/student-tensors.ts';
 import { initEmbeddedStudents, makeEmbeddedModel, type EmbeddedStudentOptions } from '../nn/embedded-students.ts';
 import { makeTrainingStep } from '../nn/training-step.ts';
-import { OnnxGraph } from '../onnx/graph.ts';
-import { traceInto } from '../onnx/tracing-backend.ts';
-import { openSession } from '../runtime/session.ts';
 import type { EngineDescription, TrainingEngine } from '../runtime/training-engine.ts';
-import { matrixOf, type Matrix } from '../../shared/linear-algebra.ts';
+import { calibrateStudents } from './calibrate-students.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { FeatureStore } from './feature-store.ts';
 import type { RunClass } from './snapshot.ts';
@@ -41,8 +36,6 @@ export interface TrainedStudents extends FittedStudents {
 
 /** Steps between two checkpoints of a real run. */
 export const defaultCheckpointEvery = 50;
-/** Pictures scored at once when the students are calibrated. */
-const scoringBatch = 8;
 
 /** Trains both students jointly on the cached features, then calibrates what they say (embedded-recipe section 7). */
 export async function trainStudents(
@@ -67,8 +60,9 @@ export async function trainStudents(
     model.params.map(({ name, shape }) => [name, { shape: [...shape], data: state.get(name)! }]),
   );
   for (const [name, { mean, divisor }] of Object.entries(standardisers)) {
-    parameters.set(`standardise/${name}/mean`, { shape: [mean.length], data: mean });
-    parameters.set(`standardise/${name}/divisor`, { shape: [divisor.length], data: divisor });
+    const shape = name === 'decoderTokens' ? [classes.length, mean.length / classes.length] : [mean.length];
+    parameters.set(`standardise/${name}/mean`, { shape, data: mean });
+    parameters.set(`standardise/${name}/divisor`, { shape, data: divisor });
   }
   return { ...(await calibrateStudents(parameters, classes, teacher, store, options)), engine };
 }
@@ -138,99 +132,6 @@ function lossNotFinite(step: number, why: string, checkpoint: Checkpoint, lastSa
     `Training stopped at step ${step}: ${why}. ${kept}`.trim(),
     'Train with another --seed, or look for damaged pictures with: twinspect doctor.',
   );
-}
-
-/** Scores training and held-out pictures with the trained students and fits what is normal for them. */
-async function calibrateStudents(
-  parameters: FittedStudents['parameters'],
-  classes: readonly RunClass[],
-  teacher: Pick<Teacher, 'entry' | 'sizes'>,
-  store: Pick<FeatureStore, 'get'>,
-  { session, signal }: StudentTrainingOptions,
-): Promise<FittedStudents> {
-  const { sizes } = teacher;
-  const graph = new OnnxGraph('student-scores');
-  const input = (name: string, ...shape: number[]) => ({
-    value: graph.input(name, 'float32', [scoringBatch, ...shape]),
-    shape: [scoringBatch, ...shape],
-    dtype: 'float32' as const,
-  });
-  const values = traceInto(
-    graph,
-    [
-      input('tokens', sizes.deepTokens, sizes.deepDims),
-      input('encoderTokens', sizes.encoderTokens, sizes.encoderDims),
-      input('vector', sizes.vectorDims),
-    ],
-    (tokens, encoderTokens, vector) => {
-      const { decoder, residual } = studentRunner(parameters, teacher.entry)(tokens!, encoderTokens!, vector!);
-      return [decoder, residual];
-    },
-  );
-  const residualDims = values[1]!.shape[1]!;
-  graph.output('decoder', values[0]!.value, 'float32', [scoringBatch]);
-  graph.output('residual', values[1]!.value, 'float32', [scoringBatch, residualDims]);
-  const scorer = await openSession(graph.toBytes(), session);
-  const score = async (pictures: readonly number[]): Promise<{ decoder: Float32Array; residual: Matrix }> => {
-    const decoder = new Float32Array(pictures.length);
-    const residual = matrixOf(pictures.length, residualDims);
-    for (let from = 0; from < pictures.length; from += scoringBatch) {
-      signal.throwIfAborted();
-      const batch = pictures.slice(from, from + scoringBatch);
-      const feeds = {
-        tokens: new Float32Array(scoringBatch * sizes.deepTokens * sizes.deepDims),
-        encoderTokens: new Float32Array(scoringBatch * sizes.encoderTokens * sizes.encoderDims),
-        vector: new Float32Array(scoringBatch * sizes.vectorDims),
-      };
-      for (const [i, picture] of batch.entries()) {
-        const features = await store.get(picture);
-        for (const name of ['tokens', 'encoderTokens', 'vector'] as const) {
-          feeds[name].set(features[name], i * features[name].length);
-        }
-      }
-      const out = await scorer.run({
-        tokens: { dtype: 'float32', dims: [scoringBatch, sizes.deepTokens, sizes.deepDims], data: feeds.tokens },
-        encoderTokens: {
-          dtype: 'float32',
-          dims: [scoringBatch, sizes.encoderTokens, sizes.encoderDims],
-          data: feeds.encoderTokens,
-        },
-        vector: { dtype: 'float32', dims: [scoringBatch, sizes.vectorDims], data: feeds.vector },
-      });
-      decoder.set((out['decoder']!.data as Float32Array).subarray(0, batch.length), from);
-      const rows = out['residual']!.data as Float32Array;
-      residual.data.set(rows.subarray(0, batch.length * residualDims), from * residualDims);
-    }
-    return { decoder, residual };
-  };
-  try {
-    const trained: Awaited<ReturnType<typeof score>>[] = [];
-    const heldOut: Awaited<ReturnType<typeof score>>[] = [];
-    for (const { pictures, split } of classes) {
-      trained.push(await score(split.training.map((i) => pictures[i]!)));
-      heldOut.push(await score(split.heldOut.map((i) => pictures[i]!)));
-    }
-    const { gaussians, leaveOneOut } = fitGaussians(trained.map(({ residual }) => residual));
-    const unseen = heldOut.map(({ residual }, c) =>
-      Float64Array.from({ length: residual.rows }, (_, i) =>
-        halfLog(mahalanobis(gaussians[c]!, residual.data.subarray(i * residualDims, (i + 1) * residualDims))),
-      ),
-    );
-    return {
-      parameters,
-      decoder: standardiseShifted(
-        trained.map(({ decoder }) => decoder),
-        heldOut.map(({ decoder }) => decoder),
-      ),
-      residuals: gaussians,
-      residual: standardiseShifted(
-        leaveOneOut.map((distances) => Float64Array.from(distances, halfLog)),
-        unseen,
-      ),
-    };
-  } finally {
-    await scorer.close();
-  }
 }
 
 function product(shape: readonly number[]): number {

@@ -14,7 +14,7 @@ import {
   runEmbeddedEncoder,
   type EmbeddedStudentDims,
 } from '../../main/nn/embedded-students.ts';
-import { scoreEmbeddedStudents } from '../../main/nn/embedded-scores.ts';
+import { decoderScore, studentErrors, type PositionStatistics } from '../../main/nn/embedded-scores.ts';
 import { fillDropoutMask, sizeOf } from '../../main/nn/init.ts';
 import { paramsOf } from '../../main/nn/layers.ts';
 import { pointDistance } from '../../main/nn/losses.ts';
@@ -150,22 +150,62 @@ describe('networks', () => {
     expect(picked.slice(35)).toEqual(Array.from({ length: 12 }, (_, i) => 47 + i));
   });
 
-  it('scores come from group B and from the residual of means and deviations', () => {
-    const unit = (width: number) => ({ mean: tf.zeros([width]), divisor: tf.ones([width]) });
-    const standardisers = { decoderTokens: unit(12), encoderTokens: unit(6), encoderTargets: unit(47) };
+  it('errors come from both groups, standardised per class, and from the residual of means and deviations', () => {
+    const unit = (...shape: number[]) => ({ mean: tf.zeros(shape), divisor: tf.ones(shape) });
+    // The second class's tokens are shown doubled and moved, so standardising gives the first class's back.
+    const decoderTokens = {
+      mean: tf.concat([tf.zeros([1, 12]), tf.fill([1, 12], 3)], 0),
+      divisor: tf.concat([tf.ones([1, 12]), tf.fill([1, 12], 2)], 0),
+    };
+    const standardisers = { decoderTokens, encoderTokens: unit(6), encoderTargets: unit(47) };
     const features = { tokens: noise(4, [2, 9, 12]), encoderTokens: noise(5, [2, 4, 6]), vector: noise(6, [2, 59]) };
-    const { decoder, residual, decoderMap } = scoreEmbeddedStudents(features, params, standardisers, tiny, small);
-    expect([decoder.shape, residual.shape, decoderMap.shape]).toEqual([[2], [2, 24], [2, 3, 3]]);
-    const [, target] = decoderTargets(features.tokens, tiny);
-    const [, rebuilt] = runEmbeddedDecoder(features.tokens, paramsOf('decoder/', params), undefined, small);
-    const distance = pointDistance(target, rebuilt).arraySync() as number[][];
-    const middle = distance[0]!.reduce((total, d) => total + d, 0) / 9;
-    expect((decoderMap.arraySync() as number[][][])[0]![1]![1]).toBeCloseTo(middle, 6);
+    const classIndex = tf.tensor1d([0, 1], 'int32');
+    const shown = tf.concat(
+      [tf.slice(features.tokens, [0], [1]), tf.add(tf.mul(tf.slice(features.tokens, [1], [1]), 2), 3)],
+      0,
+    );
+    const { errors, residual } = studentErrors(
+      { ...features, tokens: shown },
+      classIndex,
+      params,
+      standardisers,
+      tiny,
+      small,
+    );
+    expect([errors[0].shape, errors[1].shape, residual.shape]).toEqual([
+      [2, 9],
+      [2, 9],
+      [2, 24],
+    ]);
+    const targets = decoderTargets(features.tokens, tiny);
+    const rebuilt = runEmbeddedDecoder(features.tokens, paramsOf('decoder/', params), undefined, small);
+    targets.forEach((target, group) => {
+      const distance = pointDistance(target, rebuilt[group]!).dataSync().map(Math.log);
+      expect(largestDifference(errors[group]!.dataSync(), distance)).toBeLessThan(1e-4);
+    });
     const predicted = runEmbeddedEncoder(features.encoderTokens, paramsOf('encoder/', params), tiny, small);
     const difference = (tf.sub(encoderTargets(features.vector, tiny), predicted).arraySync() as number[][])[0]!;
     // Means of stages 5 and 6 start after 2 + 3 + 2 + 3 channels, deviations after all stages and the head.
     const expected = [...difference.slice(10, 22), ...difference.slice(35, 47)];
     expect(largestDifference(residual.dataSync().subarray(0, 24), expected)).toBeLessThan(1e-6);
+  });
+
+  it("the decoder's score is the largest smoothed sum of deviations from what is normal at that place", () => {
+    const errors = [noise(21, [1, 9]), noise(22, [1, 9])] as const;
+    const statistics = [0, 1].map((group) => ({
+      mean: tf.stack([tf.zeros([9]), tf.fill([9], group)]),
+      scale: tf.stack([tf.ones([9]), tf.fill([9], 2 + group)]),
+    })) as [PositionStatistics, PositionStatistics];
+    const [a, b] = errors.map((error) => [...error.dataSync()]);
+    const sums = a!.map((value, i) => 2 * value + 3 * (b![i]! - 1));
+    const smoothed = sums.map((_, i) => {
+      const cells = sums.filter(
+        (_, j) => Math.abs((i % 3) - (j % 3)) <= 1 && Math.abs(Math.floor(i / 3) - Math.floor(j / 3)) <= 1,
+      );
+      return cells.reduce((total, value) => total + value, 0) / cells.length;
+    });
+    const score = decoderScore(errors, tf.tensor1d([1], 'int32'), statistics).dataSync()[0]!;
+    expect(score).toBeCloseTo(Math.max(...smoothed), 4);
   });
 });
 
