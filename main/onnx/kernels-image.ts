@@ -1,6 +1,7 @@
 import type { OnnxAttribute } from './graph.ts';
-import { activate, add, elementwise, multiply } from './kernels-elementwise.ts';
+import { add, elementwise, multiply } from './arithmetic.ts';
 import type { KernelCall, KernelTable } from './kernel.ts';
+import { activate } from './kernels-elementwise.ts';
 import { tf } from './tf.ts';
 import type { Lazy, Trace } from './trace.ts';
 

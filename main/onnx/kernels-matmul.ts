@@ -1,5 +1,6 @@
-import { activate, add } from './kernels-elementwise.ts';
+import { add } from './arithmetic.ts';
 import type { KernelTable } from './kernel.ts';
+import { activate } from './kernels-elementwise.ts';
 import { broadcastShape, sameShape, sizeOf, type Lazy, type Recorded, type Trace } from './trace.ts';
 
 interface Operand extends Recorded {

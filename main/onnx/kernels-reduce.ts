@@ -1,4 +1,4 @@
-import { cast, multiply } from './kernels-elementwise.ts';
+import { cast, multiply } from './arithmetic.ts';
 import type { Kernel, KernelTable } from './kernel.ts';
 import { padShape, positiveAxis, sizeOf, type Lazy, type Trace } from './trace.ts';
 

@@ -1,4 +1,4 @@
-import { select } from './kernels-elementwise.ts';
+import { select } from './arithmetic.ts';
 import type { KernelCall, KernelTable } from './kernel.ts';
 import { tf } from './tf.ts';
 import { broadcastShape, padShape, positiveAxis, sameShape, type Lazy, type TfDtype, type Trace } from './trace.ts';

@@ -1,5 +1,6 @@
 import { UserError } from '../../shared/errors.ts';
-import { onnxDtypeCode, type OnnxDim, type OnnxDtype } from './graph.ts';
+import type { OnnxDim, OnnxDtype } from './graph.ts';
+import { onnxDtypeCode } from './graph-writer.ts';
 import { ProtoReader } from './protobuf-reader.ts';
 
 /** A named tensor of a model: graph input, output, or constant. */
