@@ -1,4 +1,5 @@
 /** What the benchmarks share: interleaved timing, medians, tables, a model to measure. */
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -93,13 +94,15 @@ export function formatRows(rows: readonly (readonly string[])[]): string {
 }
 
 /**
- * The model package asked for, or one trained on the bundled pictures with a handful of steps: what it says is of no
- * use, but it takes as long as any other model of this preset.
+ * The model package asked for, or one trained on the bundled pictures with a handful of steps. What that one says is of
+ * no use, and its memory is small: a model with large classes takes longer.
  */
 export async function modelToMeasure(model: string | undefined): Promise<string> {
   if (model !== undefined) return path.resolve(model);
-  const out = path.join(await mkdtemp(path.join(tmpdir(), 'twinspect-bench-')), 'sample.twin');
-  console.log('No --model given: training one on the bundled pictures, 3 steps.');
+  const folder = await mkdtemp(path.join(tmpdir(), 'twinspect-bench-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const out = path.join(folder, 'sample.twin');
+  console.log('No --model given: training one on the bundled pictures, 3 steps. Large classes would make it slower.');
   const request = { dataDirs: [samplePictures], preset: 'embedded', seed: 0, out, engine: 'cpu', steps: 3 } as const;
   await trainModel({ ...request, resume: false, instant: false }, () => undefined, new AbortController().signal);
   return out;
