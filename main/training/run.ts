@@ -53,6 +53,12 @@ export async function trainModel(
 ): Promise<TrainingSummary> {
   signal.throwIfAborted();
   const report = new PhaseReporter(onEvent);
+  const begin = (...phase: Parameters<PhaseReporter['begin']>): void => {
+    signal.throwIfAborted();
+    report.begin(...phase);
+    // Whoever hears of the phase may cancel at once.
+    signal.throwIfAborted();
+  };
   const preset = embeddedPreset(request);
   const session = {
     provider: request.engine === 'tfjs' ? 'cpu' : request.engine,
@@ -63,14 +69,14 @@ export async function trainModel(
   await checkOut(request.out);
   if (!request.instant && parts.openEngine === undefined) await checkEngine(request.engine);
 
-  report.begin('snapshot', 'Reading the pictures');
+  begin('snapshot', 'Reading the pictures');
   const { normalClasses } = request;
   const dataset = await readDataset(request.dataDirs, normalClasses === undefined ? {} : { normalClasses });
   for (const warning of dataset.warnings) report.warn(warning);
   const snapshot = await takeSnapshot(dataset, { seed: request.seed, shots: request.shots }, signal);
   const { entry, weights, backboneHash } = await openBackbone(preset);
 
-  report.begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
+  begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
   const teacher = await Teacher.open(entry, weights, session);
   try {
     const cache = new FeatureCache(cacheFolder(request.cacheDir), teacher.graphHash, teacher.layout.length);
@@ -81,7 +87,7 @@ export async function trainModel(
     const cacheWarned = cache.problem !== undefined;
     if (cacheWarned) report.warn(`The feature cache is off: ${cache.problem}`);
 
-    report.begin('memory', 'Building the memory of normal parts');
+    begin('memory', 'Building the memory of normal parts');
     const memory = await fitMemory(snapshot.classes, teacher, store, {
       seed: request.seed,
       session,
@@ -97,7 +103,7 @@ export async function trainModel(
     );
     let students;
     if (!request.instant) {
-      report.begin('students', `Training the two students, ${preset.students.steps} steps`);
+      begin('students', `Training the two students, ${preset.students.steps} steps`);
       students = await trainStudents(snapshot.classes, teacher, store, {
         students: preset.students,
         seed: request.seed,
@@ -112,7 +118,7 @@ export async function trainModel(
       });
     }
 
-    report.begin('calibrate', 'Setting the thresholds');
+    begin('calibrate', 'Setting the thresholds');
     const scorer = await TrainerScorer.open(teacher, store, memory, students, session);
     let calibration, graph, parity;
     try {
@@ -120,7 +126,7 @@ export async function trainModel(
       const { thresholds } = calibration;
       report.notice(thresholds.pooled.statement);
 
-      report.begin('fuse', 'Writing one graph for teacher, memory and students');
+      begin('fuse', 'Writing one graph for teacher, memory and students');
       const fitted = students;
       graph = (parts.buildGraph ?? buildFusedGraph)({
         entry,
@@ -129,14 +135,13 @@ export async function trainModel(
         students: fitted === undefined ? undefined : () => studentTensors(fitted, entry),
       });
 
-      report.begin('parity', "Comparing the model's scores with the trainer's");
+      begin('parity', "Comparing the model's scores with the trainer's");
       parity = await parityGate({ graph, snapshot, store, scorer, thresholds, session, signal });
     } finally {
       await scorer.close();
     }
 
-    report.begin('package', 'Writing the model package');
-    signal.throwIfAborted();
+    begin('package', 'Writing the model package');
     const written = await packageModel(
       { request, preset, snapshot, entry, backboneHash, graph, calibration, parity },
       students?.engine ?? teacher.engine,

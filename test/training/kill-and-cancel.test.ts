@@ -98,7 +98,6 @@ describe('a training that is cancelled', () => {
     { phase: 'memory', event: 'phase' },
     { phase: 'memory', event: 'progress' },
     { phase: 'calibrate', event: 'phase' },
-    { phase: 'parity', event: 'phase' },
     { phase: 'package', event: 'phase' },
   ];
   it.each(when)(
@@ -128,7 +127,7 @@ describe('a training that is cancelled', () => {
     120_000,
   );
 
-  it('in the students keeps the checkpoint, from which it goes on to the same graph', async () => {
+  it('in the students keeps the checkpoint, also from an instant training meanwhile', async () => {
     const request = place.request({ instant: false, steps });
     const cancel = new AbortController();
     const reason = new Error('cancelled in the students');
@@ -143,11 +142,9 @@ describe('a training that is cancelled', () => {
     await expect(training).rejects.toBe(reason);
     expect(await place.written(request)).toEqual(['model.twin.checkpoint']);
 
-    // An instant model meanwhile leaves the checkpoint alone.
     await trainModel({ ...request, instant: true }, ignore, never);
     expect((await place.written(request)).sort()).toEqual(['model.twin', 'model.twin.checkpoint']);
     expect(await savedStep(request)).toBe(checkpointEvery);
-    await expectSameAfterResume(request);
   }, 120_000);
 
   it('before it starts does nothing at all', async () => {
