@@ -73,6 +73,12 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/**
+ * ONNX Runtime reads the process's command line by recursion when a session is made: with the usual 4 MB stack, some
+ * 15 kB of arguments would end the process.
+ */
+const stackSizeMb = 32;
+
 /** Calls into a worker thread. An idle worker does not keep the process alive. */
 export class WorkerClient {
   readonly #worker: Worker;
@@ -90,7 +96,7 @@ export class WorkerClient {
 
   /** Starts the worker whose entry is `main/runtime/<name>.entry.ts`. */
   static async start(name: string): Promise<WorkerClient> {
-    return new WorkerClient(new Worker(await workerUrl(name)));
+    return new WorkerClient(new Worker(await workerUrl(name), { resourceLimits: { stackSizeMb } }));
   }
 
   /**

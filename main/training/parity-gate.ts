@@ -19,7 +19,7 @@ export interface ParityReport {
 }
 
 /** Pictures compared, evenly spaced over all classes. */
-const parityPictures = 48;
+const parityPictures = 24;
 
 /**
  * Scores real pictures twice, by the trainer from its features and by the finished graph from pixels, and refuses a
