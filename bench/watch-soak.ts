@@ -22,7 +22,7 @@ async function recordsSoFar(): Promise<number> {
 try {
   await mkdir(inbox, { recursive: true });
   const start = Date.now();
-  const { child, ended } = startWatch(worker, [inbox, '--out', join(folder, 'results'), '--until-idle', '5'], {
+  const { child, ended } = startWatch(worker, [inbox, '--out', join(folder, 'results'), '--until-idle', '15'], {
     RSS_EVERY_MS: '250',
   });
   const samples: { written: number; rss: number }[] = [];
@@ -35,7 +35,7 @@ try {
     const picture = greyPng(written % 4 === 0 ? 150 + (written % 100) : written % 90, 64, written);
     await writeFile(join(inbox, `${String(written)}.png`), written % 50 === 0 ? picture.subarray(0, 60) : picture);
     if (written % 500 === 499) {
-      while (written - (await recordsSoFar()) > 1000) await pause(100);
+      while (child.exitCode === null && written - (await recordsSoFar()) > 1000) await pause(200);
     }
   }
   const { code, out } = await ended;

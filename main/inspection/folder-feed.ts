@@ -14,8 +14,8 @@ export type FeedState =
   /** The folder can't be read; pictures that would have come are not judged. Repeated every minute. */
   | { type: 'folderGone'; reason: string; sinceMs: number }
   | { type: 'folderBack'; goneMs: number }
-  /** Nothing is waiting any more. */
-  | { type: 'idle' };
+  /** A look into the folder found nothing new; `forMs`: as have all since that long before it. 0 the first time. */
+  | { type: 'idle'; forMs: number };
 
 export interface FeedOptions {
   folder: string;
@@ -54,7 +54,7 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
   const doorbell = new Doorbell(options.folder, signal);
   let waiting = new Map<string, Sighting>();
   let gone: { sinceMs: number; saidMs: number } | undefined;
-  let idle = false;
+  let idleSinceMs: number | undefined;
   try {
     while (!signal.aborted) {
       const start = Date.now();
@@ -79,7 +79,6 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
       const stillWaiting = new Map<string, Sighting>();
       for (const file of found) {
         const key = stateKey(file);
-        idle = false;
         const before = waiting.get(file.relative);
         const sighting = before?.key === key ? before : { key, sinceMs: start };
         const settled = start - sighting.sinceMs >= (file.size === 0 ? options.emptyPatienceMs : options.settleMs);
@@ -92,9 +91,11 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
         if (signal.aborted) return;
       }
       waiting = stillWaiting;
-      if (waiting.size === 0 && !idle) {
-        idle = true;
-        onState({ type: 'idle' });
+      if (found.length === 0) {
+        idleSinceMs ??= start;
+        onState({ type: 'idle', forMs: start - idleSinceMs });
+      } else {
+        idleSinceMs = undefined;
       }
       // A large folder is not scanned without end: at most a fifth of the time goes into looking.
       const shortestMs = Math.max(gatherMs, 4 * scanMs);

@@ -117,7 +117,6 @@ class RunState {
   readonly #controller = new AbortController();
   readonly #untilIdleMs: number | undefined;
   readonly #parts: WatchParts;
-  #timer: NodeJS.Timeout | undefined;
   withdrawn = 0;
 
   constructor(untilIdleMs: number | undefined, parts: WatchParts) {
@@ -132,28 +131,18 @@ class RunState {
   }
 
   readonly end = (): void => {
-    clearTimeout(this.#timer);
     this.#parts.signal.removeEventListener('abort', this.end);
     this.#controller.abort();
   };
 
   readonly onState = (state: FeedState): void => {
     this.#parts.onState(state);
-    if (state.type === 'idle' && this.#untilIdleMs !== undefined) {
-      this.#timer ??= setTimeout(this.end, this.#untilIdleMs);
-    }
+    if (state.type === 'idle' && this.#untilIdleMs !== undefined && state.forMs >= this.#untilIdleMs) this.end();
   };
-
-  /** A part came: not idle. */
-  busy(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
 }
 
 /** Reads a part's file, unless it was judged with this very content before. */
 async function decodeOnce(part: WatchedPart, journal: WatchJournal, run: RunState): Promise<DecodedFile | undefined> {
-  run.busy();
   let bytes: Uint8Array;
   try {
     bytes = await readPictureFile(part.path);

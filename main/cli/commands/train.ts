@@ -21,6 +21,7 @@ interface TrainOptions extends Omit<EngineOptions, 'engine'> {
   seed: number;
   out: string;
   shots?: number;
+  defects?: string[];
   steps?: number;
   resume: boolean;
   instant: boolean;
@@ -38,6 +39,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     .option('--preset <name>', 'recipe of the training', 'embedded')
     .option('--seed <number>', 'the same seed gives the same model', parseSeed, 0)
     .option('--shots <count>', 'use this many good pictures of each class only', parseCount)
+    .option('--defects <dir>', 'known defects, a folder per class; the students see a few; may be given again', collect)
     .option('--steps <count>', 'training steps of the students', parseCount)
     .option('--instant', 'normal memory only, without the students', false)
     .option('--resume', 'go on from the last checkpoint of the same training', false);
@@ -51,7 +53,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
   addEngineOptions(command, ['tfjs']).action(async (options: TrainOptions) => {
     const reporter = reporterOf(context, options);
     const summary = await context.services.trainModel(
-      { dataDirs: options.data, ...options },
+      { dataDirs: options.data, ...(options.defects && { defectDirs: options.defects }), ...options },
       eventPrinter(reporter, true),
       context.signal,
     );

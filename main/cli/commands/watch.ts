@@ -107,6 +107,6 @@ function sayState(reporter: Reporter, state: WatchState, folder: string, results
       reporter.note(`The folder is back after ${formatDuration(state.goneMs)}; going on.`);
       break;
     case 'idle':
-      reporter.note('Nothing is waiting.');
+      if (state.forMs === 0) reporter.note('Nothing is waiting.');
   }
 }
