@@ -47,6 +47,9 @@ function probeModel(): Uint8Array {
   return graph.toBytes();
 }
 
+// What goes wrong is in the errors already; ONNX Runtime would print it too. It reads this once, at its first session.
+ort.env.logLevel = 'fatal';
+
 const probed = new Map<ProviderName, Promise<ProviderReport>>();
 
 /** Tries a provider once per process with a graph that must run on it entirely. */
@@ -70,21 +73,14 @@ async function tryProvider(name: ProviderName): Promise<void> {
   if (!ort.listSupportedBackends().some((backend) => backend.name === name)) {
     throw new Error(`this build of ONNX Runtime (${process.platform} ${process.arch}) does not contain it`);
   }
-  const level = ort.env.logLevel;
-  // What goes wrong is in the error already; ONNX Runtime would also print it.
-  ort.env.logLevel = 'fatal';
-  try {
-    const session = await ort.InferenceSession.create(probeModel(), {
-      executionProviders: [name],
-      logSeverityLevel: 4,
-      ...(name === 'cpu' ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
-    });
-    const { y } = await session.run({ x: new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [2, 2]) });
-    if (y === undefined || Math.abs(Number(y.data[3]) - 22) > 1e-3) throw new Error('it computed a wrong result');
-    await session.release();
-  } finally {
-    if (level !== undefined) ort.env.logLevel = level;
-  }
+  const session = await ort.InferenceSession.create(probeModel(), {
+    executionProviders: [name],
+    logSeverityLevel: 4,
+    ...(name === 'cpu' ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
+  });
+  const { y } = await session.run({ x: new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [2, 2]) });
+  if (y === undefined || Math.abs(Number(y.data[3]) - 22) > 1e-3) throw new Error('it computed a wrong result');
+  await session.release();
 }
 
 /** Every provider and whether it works here. */
