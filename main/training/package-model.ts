@@ -7,6 +7,7 @@ import { memoryDefaults } from '../memory/defaults.ts';
 import type { EmbeddedPreset } from '../nn/presets.ts';
 import { writePackage, type WrittenPackage } from '../package/write-package.ts';
 import type { RunCalibration } from './calibrate-run.ts';
+import { defectShare } from './defects.ts';
 import type { ParityReport } from './parity-gate.ts';
 import type { TrainingRequest } from './request.ts';
 import type { RunClass, Snapshot } from './snapshot.ts';
@@ -49,6 +50,7 @@ export function packageModel(
         name: request.preset,
         constants: {
           students: request.instant ? null : preset.students,
+          ...(snapshot.defects.length > 0 && { defects: { pictures: snapshot.defects.length, share: defectShare } }),
           searchDims: preset.searchDims,
           memory: memoryDefaults,
           fusion: fusionDefaults,

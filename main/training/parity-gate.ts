@@ -18,7 +18,7 @@ export interface ParityReport {
   tolerance: number;
 }
 
-/** Pictures compared, evenly spaced over all classes. */
+/** Good pictures compared, evenly spaced over all classes. */
 const parityPictures = 24;
 
 /**
@@ -47,7 +47,8 @@ export async function parityGate({
   const report: ParityReport = { maxAbsDifference: 0, verdictFlips: 0, pictures: 0, tolerance: parityTolerance };
   const fused = await openSession(graph, session);
   try {
-    for (const picture of evenlySpaced(snapshot.pictures.length, parityPictures)) {
+    const good = snapshot.pictures.length - snapshot.defects.length;
+    for (const picture of evenlySpaced(good, parityPictures)) {
       signal.throwIfAborted();
       const prepared = await store.prepared(picture);
       const [found] = await runFused(fused, [prepared], Math.sqrt(prepared.data.length / 3), classes);

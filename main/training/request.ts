@@ -7,6 +7,8 @@ export interface TrainingRequest {
   dataDirs: readonly string[];
   /** The folders are in semantic layout and these classes are normal, see `readDataset`. */
   normalClasses?: readonly string[];
+  /** Folders of known defects, off by default: the students see a few of them in each batch, see `findDefects`. */
+  defectDirs?: readonly string[];
   preset: string;
   /** The same seed, pictures and thread count give the same model on the CPU. */
   seed: number;

@@ -15,6 +15,7 @@ import { Checkpoint } from './checkpoint.ts';
 import { cacheFolder, cacheLimitBytes } from './cache-folder.ts';
 import { calibrateRun } from './calibrate-run.ts';
 import { checkEngine, openEngine } from './engines.ts';
+import { findDefects } from './defects.ts';
 import { FeatureCache } from './feature-cache.ts';
 import { FeatureStore } from './feature-store.ts';
 import { fitMemory } from './fit-memory.ts';
@@ -71,9 +72,14 @@ export async function trainModel(
 
   begin('snapshot', 'Reading the pictures');
   const { normalClasses } = request;
-  const dataset = await readDataset(request.dataDirs, normalClasses === undefined ? {} : { normalClasses });
+  const reading = readDataset(request.dataDirs, normalClasses === undefined ? {} : { normalClasses });
+  const dataset = await untilAborted(reading, signal);
   for (const warning of dataset.warnings) report.warn(warning);
-  const snapshot = await takeSnapshot(dataset, { seed: request.seed, shots: request.shots }, signal);
+  const defects = await findDefects(request.instant ? [] : (request.defectDirs ?? []), dataset.classes);
+  if (request.instant && request.defectDirs !== undefined) {
+    report.warn('An instant model has no students, and nothing else learns from defects: they are left out.');
+  }
+  const snapshot = await takeSnapshot(dataset, { seed: request.seed, shots: request.shots, defects }, signal);
   const { entry, weights, backboneHash } = await openBackbone(preset);
 
   begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
@@ -106,6 +112,7 @@ export async function trainModel(
       begin('students', `Training the two students, ${preset.students.steps} steps`);
       students = await trainStudents(snapshot.classes, teacher, store, {
         students: preset.students,
+        defects: snapshot.defects,
         seed: request.seed,
         openEngine: (step, initial) => (parts.openEngine ?? openEngine)(request.engine, step, initial, session),
         session,
@@ -211,6 +218,20 @@ async function checkOut(out: string): Promise<void> {
     throw new UserError('notWritable', `"${out}" is a folder.`, 'Give the name of a file, such as model.twin.');
 }
 
+/** Waits no longer than until the signal comes; reading changes nothing, so it may run out unheard. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop!);
+  }
+}
+
 /** What a checkpoint belongs to: everything that decides the weights. */
 function fingerprint(
   { seed }: TrainingRequest,
@@ -218,6 +239,7 @@ function fingerprint(
   snapshot: Snapshot,
   { graphHash }: Teacher,
 ): string {
-  const weightsDependOn = [snapshot.hash, graphHash, seed, students];
+  const defects = snapshot.defects.map(({ picture, classIndex }) => [snapshot.pictures[picture]!.sha256, classIndex]);
+  const weightsDependOn = [snapshot.hash, graphHash, seed, students, defects];
   return createHash('sha256').update(JSON.stringify(weightsDependOn)).digest('hex');
 }

@@ -28,10 +28,12 @@ export interface SnapshotPicture {
 /** The frozen set of pictures of one run. */
 export interface Snapshot {
   classes: RunClass[];
-  /** All pictures of the run: first every class's normal ones, then the ones that only calibrate. */
+  /** All pictures of the run: first every class's normal ones, then the ones that only calibrate, then the defects. */
   pictures: SnapshotPicture[];
   /** How many of `pictures` are normal ones to learn from. */
   normalCount: number;
+  /** Labelled defects: position in `pictures`, and class. Only the students ever see them. */
+  defects: { picture: number; classIndex: number }[];
   /** sha256 over class and content hash of every normal picture: the normal set's identity. */
   hash: string;
 }
@@ -40,11 +42,14 @@ export interface SnapshotOptions {
   seed: number;
   /** Learn from only this many pictures per class (few-shot): the first ones of a seeded shuffle. */
   shots: number | undefined;
+  /** Labelled defects, see `findDefects`. */
+  defects?: readonly { path: string; className: string }[];
 }
 
 /**
  * Freezes the normal set: hashes every picture, drops repeated content, splits each class.
- * @throws UserError `noNormals` when a class has no good picture to learn from
+ * @throws UserError `noNormals` when a class has no good picture to learn from, `goodAndDefect` when a picture is said
+ *   to be both
  */
 export async function takeSnapshot(dataset: Dataset, options: SnapshotOptions, signal: AbortSignal): Promise<Snapshot> {
   const pictures: SnapshotPicture[] = [];
@@ -82,7 +87,37 @@ export async function takeSnapshot(dataset: Dataset, options: SnapshotOptions, s
   }
   const hash = createHash('sha256');
   for (const { className, sha256 } of pictures.slice(0, normalCount)) hash.update(`${className}\n${sha256}\n`);
-  return { classes, pictures, normalCount, hash: hash.digest('hex') };
+  const defects = await addDefects(pictures, classes, options.defects ?? [], signal);
+  return { classes, pictures, normalCount, defects, hash: hash.digest('hex') };
+}
+
+/** Appends the defects to the pictures, each content once. */
+async function addDefects(
+  pictures: SnapshotPicture[],
+  classes: readonly RunClass[],
+  given: NonNullable<SnapshotOptions['defects']>,
+  signal: AbortSignal,
+): Promise<Snapshot['defects']> {
+  const good = new Map(pictures.map((picture) => [picture.sha256, picture.path]));
+  const seen = new Set<string>();
+  const defects: Snapshot['defects'] = [];
+  for (const { path: file, className } of given) {
+    signal.throwIfAborted();
+    const sha256 = await fileHash(file);
+    const other = good.get(sha256);
+    if (other !== undefined) {
+      throw new UserError(
+        'goodAndDefect',
+        `The defect "${file}" is the same picture as the good "${other}".`,
+        'Decide which it is and remove the other.',
+      );
+    }
+    if (seen.has(sha256)) continue;
+    seen.add(sha256);
+    defects.push({ picture: pictures.length, classIndex: classes.findIndex(({ name }) => name === className) });
+    pictures.push({ path: file, fileName: path.basename(file), className, sha256 });
+  }
+  return defects;
 }
 
 /** Good pictures of one class and split, each content once, in the data set's order. */

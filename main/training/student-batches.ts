@@ -3,6 +3,7 @@ import { fillDropoutMask } from '../nn/init.ts';
 import type { EmbeddedStudentDims, EmbeddedStudentOptions } from '../nn/embedded-students.ts';
 import { optimizerNumbers } from '../nn/optimizer.ts';
 import { learningRate, miningRank, miningShare } from '../nn/schedule.ts';
+import { defectShare } from './defects.ts';
 import type { FeatureStore } from './feature-store.ts';
 import type { RunClass } from './snapshot.ts';
 
@@ -84,6 +85,7 @@ function joined(rows: readonly Float32Array[]): Float32Array {
 /** Makes the inputs of any step on its own: the same seed and step give the same numbers, resumed or not. */
 export class BatchMaker {
   readonly #pictures: readonly TrainingPicture[];
+  readonly #defects: readonly TrainingPicture[];
   /** Running sum of the sampling weights. */
   readonly #cumulative: Float64Array;
   readonly #store: Pick<FeatureStore, 'get'>;
@@ -92,8 +94,10 @@ export class BatchMaker {
   readonly #standardisers: Standardisers;
   readonly #seed: number;
 
+  /** @param defects labelled 0; without any, no random number is drawn for them */
   constructor(
     pictures: readonly TrainingPicture[],
+    defects: readonly TrainingPicture[],
     store: Pick<FeatureStore, 'get'>,
     dims: EmbeddedStudentDims,
     options: EmbeddedStudentOptions,
@@ -101,6 +105,7 @@ export class BatchMaker {
     seed: number,
   ) {
     this.#pictures = pictures;
+    this.#defects = defects;
     this.#store = store;
     this.#dims = dims;
     this.#options = options;
@@ -127,8 +132,14 @@ export class BatchMaker {
     const decoderTokens = new Float32Array(batch * tokensPerStep * width);
     const encoderTokens = new Float32Array(batch * dims.encoderTokens * dims.encoderDims);
     const encoderTargets = new Float32Array(batch * targetWidth);
+    const defects = this.#defects.length === 0 ? 0 : Math.max(1, Math.round(batch * defectShare));
+    const label = new Float32Array(batch);
     for (let b = 0; b < batch; b++) {
-      const { picture, classIndex } = this.#pictures[this.#draw(random)]!;
+      const isDefect = b >= batch - defects;
+      const { picture, classIndex } = isDefect
+        ? this.#defects[random.int(this.#defects.length)]!
+        : this.#pictures[this.#draw(random)]!;
+      label[b] = isDefect ? 0 : 1;
       const features = await this.#store.get(picture);
       const chosen = drawWithout(features.tokens.length / width, tokensPerStep, random);
       const { mean, divisor } = this.#standardisers.decoderTokens;
@@ -166,7 +177,7 @@ export class BatchMaker {
       decoderTokens,
       encoderTokens,
       encoderTargets,
-      label: new Float32Array(batch).fill(1),
+      label,
       'mask.input': mask(points * width),
       'mask.hidden': mask(points * options.decoderHidden),
       'mask.output': mask(points * options.decoderWidth),

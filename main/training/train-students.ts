@@ -9,11 +9,13 @@ import { calibrateStudents } from './calibrate-students.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { FeatureStore } from './feature-store.ts';
 import type { RunClass } from './snapshot.ts';
-import { BatchMaker, fitStandardisers, trainingPictures } from './student-batches.ts';
+import { BatchMaker, fitStandardisers, trainingPictures, type TrainingPicture } from './student-batches.ts';
 import type { Teacher } from './teacher.ts';
 
 export interface StudentTrainingOptions {
   students: EmbeddedStudentOptions;
+  /** Labelled defects: the students learn to disagree on them, nothing else ever sees them. */
+  defects?: readonly TrainingPicture[];
   seed: number;
   /** Opens the engine that runs the step; given the step and its initial state. */
   openEngine: (
@@ -47,7 +49,15 @@ export async function trainStudents(
   const dims = studentDims(teacher.entry);
   const pictures = trainingPictures(classes);
   const standardisers = await fitStandardisers(pictures, store, dims, options.students);
-  const batches = new BatchMaker(pictures, store, dims, options.students, standardisers, options.seed);
+  const batches = new BatchMaker(
+    pictures,
+    options.defects ?? [],
+    store,
+    dims,
+    options.students,
+    standardisers,
+    options.seed,
+  );
   const model = makeEmbeddedModel(dims, options.students.batch, options.students);
   const step = makeTrainingStep(model, options.students.optimizer);
   const fresh = initEmbeddedStudents(options.seed, dims, options.students);
