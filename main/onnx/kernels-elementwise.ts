@@ -64,13 +64,11 @@ function rsqrt(trace: Trace, x: Lazy): Lazy {
   return elementwise(trace, 'Reciprocal', [elementwise(trace, 'Sqrt', [x], 'float32')], 'float32');
 }
 
-function withAlpha(op: string, attribute: 'alpha', attrName = 'alpha'): Kernel {
-  return ({ trace, input, attrs }) => {
-    const x = input('x');
-    const { value, shape } = trace.loose(x);
-    const [result] = trace.emit(op, [value], { [attribute]: { float: attrs.number(attrName) } });
-    return trace.recorded(result, shape, x.dtype, x.shape);
-  };
+function leakyRelu({ trace, input, attrs }: KernelCall): Lazy {
+  const x = input('x');
+  const { value, shape } = trace.loose(x);
+  const [result] = trace.emit('LeakyRelu', [value], { alpha: { float: attrs.number('alpha') } });
+  return trace.recorded(result, shape, x.dtype, x.shape);
 }
 
 /** An activation of the fused kernels by its TensorFlow.js name. */
@@ -129,7 +127,7 @@ export const elementwiseKernels: KernelTable = {
   Rsqrt: ({ trace, input }) => rsqrt(trace, input('x')),
   Expm1: ({ trace, input }) => expm1(trace, input('x')),
   Log1p: ({ trace, input }) => log1p(trace, input('x')),
-  LeakyRelu: withAlpha('LeakyRelu', 'alpha'),
+  LeakyRelu: leakyRelu,
   Relu6: (call) => clip(call, call.input('x'), 0, 6),
   ClipByValue: (call) =>
     clip(call, call.input('x'), call.attrs.number('clipValueMin'), call.attrs.number('clipValueMax')),
