@@ -5,20 +5,33 @@ import type { HeatLayer } from './heat-map.ts';
 
 /** Long side of the pictures that reports show, pixels: enough to judge, small enough for thousands. */
 const displaySide = 480;
+/** Smaller pictures are drawn enlarged to this, for a contour that is not coarse. */
+const smallestOverlaySide = 320;
 
 /** A picture for people's eyes: scaled down, if larger, to the report's size. Never what the network sees. */
 export function displayPicture(picture: Picture): Picture {
-  return Math.max(picture.width, picture.height) <= displaySide ? picture : atDisplaySide(picture);
+  return longestSide(picture) <= displaySide ? picture : atSide(picture, displaySide);
 }
 
-/** Size of heat maps: small pictures are shown enlarged, and a contour should not be coarse then. */
-export function layerSize({ width, height }: Picture): { width: number; height: number } {
-  const scale = displaySide / Math.max(width, height);
-  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+/** Size of heat layers, which a report shows enlarged with their picture. */
+export function layerSize(picture: Picture): { width: number; height: number } {
+  return sizeAt(picture, displaySide);
 }
 
-function atDisplaySide(picture: Picture): Picture {
-  const { width, height } = layerSize(picture);
+function longestSide({ width, height }: Picture): number {
+  return Math.max(width, height);
+}
+
+function sizeAt(picture: Picture, side: number): { width: number; height: number } {
+  const scale = side / longestSide(picture);
+  return {
+    width: Math.max(1, Math.round(picture.width * scale)),
+    height: Math.max(1, Math.round(picture.height * scale)),
+  };
+}
+
+function atSide(picture: Picture, side: number): Picture {
+  const { width, height } = sizeAt(picture, side);
   return resample(picture, width, height, 'bilinear');
 }
 
@@ -30,10 +43,11 @@ export async function encodeLayer(layer: HeatLayer): Promise<Buffer> {
   return layerCanvas(layer).encode('png');
 }
 
-/** The picture with its heat map on it, as PNG of the layer's size. */
+/** The picture with its heat map on it, as PNG. */
 export async function encodeOverlay(picture: Picture, layer: HeatLayer): Promise<Buffer> {
-  const canvas = canvasOf(atDisplaySide(picture));
-  canvas.getContext('2d').drawImage(layerCanvas(layer), 0, 0);
+  const side = Math.min(displaySide, Math.max(smallestOverlaySide, longestSide(picture)));
+  const canvas = canvasOf(atSide(picture, side));
+  canvas.getContext('2d').drawImage(layerCanvas(layer), 0, 0, canvas.width, canvas.height);
   return canvas.encode('png');
 }
 

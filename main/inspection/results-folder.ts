@@ -74,13 +74,23 @@ export class ResultsFolder implements VerdictSink {
   ): Promise<{ picture: string; heat: string | null }> {
     const shown = displayPicture(picture);
     const name = `${String(this.#records.length + 1).padStart(5, '0')}-${safeStem(record.file)}`;
-    await writeFile(join(this.#staging, 'report-files', `${name}.jpg`), await encodeJpeg(shown));
+    const write = async (folder: string, file: string, bytes: Promise<Buffer>): Promise<void> => {
+      await writeFile(join(this.#staging, folder, file), await bytes);
+    };
     const size = layerSize(picture);
     const layer =
       record.thresholds === undefined ? undefined : heatLayer(result, record.thresholds, size.width, size.height);
-    if (layer === undefined) return { picture: `${name}.jpg`, heat: null };
-    await writeFile(join(this.#staging, 'report-files', `${name}.png`), await encodeLayer(layer));
-    await writeFile(join(this.#staging, 'overlays', `${name}.png`), await encodeOverlay(picture, layer));
+    const jpeg = write('report-files', `${name}.jpg`, encodeJpeg(shown));
+    if (layer === undefined) {
+      await jpeg;
+      return { picture: `${name}.jpg`, heat: null };
+    }
+    // Encoders work on threads of their own.
+    await Promise.all([
+      jpeg,
+      write('report-files', `${name}.png`, encodeLayer(layer)),
+      write('overlays', `${name}.png`, encodeOverlay(picture, layer)),
+    ]);
     return { picture: `${name}.jpg`, heat: `${name}.png` };
   }
 
