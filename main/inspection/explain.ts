@@ -7,8 +7,11 @@ export interface ScoreShares {
   memory: number | null;
 }
 
-/** How much each expert weighs in the fused score of the embedded preset (embedded-recipe section 8). */
-const weights = { local: 0.25, semantic: 0.5, memory: 1 };
+/**
+ * How much each expert weighs in the fused score of the embedded preset (`fusionDefaults`): the encoder student shares
+ * its term with the memory's whole-part statistics.
+ */
+const weights = { local: 0.5, semantic: 0.25, memory: 1 };
 
 /**
  * Splits the fused score among the experts, for people: what each contributes beyond a normal part's ordinary
