@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import path from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import type { TrainingEvent } from '../../shared/training-events.ts';
 import { findBackbone, readRegistry, verifyBackbone, type BackboneEntry } from '../backbones/registry.ts';
@@ -9,7 +10,7 @@ import { readDataset } from '../datasets/read.ts';
 import { buildFusedGraph } from '../detector/fused-graph.ts';
 import { studentTensors } from '../detector/student-tensors.ts';
 import { presets, type EmbeddedPreset } from '../nn/presets.ts';
-import { checkWritable } from '../system/atomic-file.ts';
+import { checkWritable, removeLeftovers } from '../system/atomic-file.ts';
 import { modelsDir } from '../system/project-root.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { cacheFolder, cacheLimitBytes } from './cache-folder.ts';
@@ -68,6 +69,7 @@ export async function trainModel(
 
   // What can be known at once must not come up after minutes of work.
   await checkOut(request.out);
+  await removeLeftovers(path.dirname(path.resolve(request.out)));
   if (!request.instant && parts.openEngine === undefined) await checkEngine(request.engine);
 
   begin('snapshot', 'Reading the pictures');

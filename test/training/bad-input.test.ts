@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TrainingEvent, TrainingPhase } from '../../shared/training-events.ts';
@@ -126,6 +126,12 @@ describe('what must not stop a training', () => {
     const file = path.join(place.root, 'a file, no folder');
     await writeFile(file, '');
     const request = place.request({ cacheDir: file, out: path.join(place.root, 'Modell 모델 ✅ 1', 'größe.twin') });
+    // What a killed training left behind a while ago.
+    const beside = path.dirname(request.out);
+    await mkdir(beside);
+    const left = path.join(beside, '.tmp-4194305-0123456789ab');
+    await writeFile(left, '');
+    await utimes(left, new Date(0), new Date(0));
     const warnings: string[] = [];
     await trainModel(request, (event) => event.type === 'warning' && warnings.push(event.message), never);
     const { manifest, normals } = await openPackage(request.out);
