@@ -30,12 +30,13 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
 }
 
 export function bankTensors(bank: SearchIndex): SearchBank {
+  const exact = bank.projection.cols === bank.vectors.cols;
   return {
-    centre: tf.tensor1d(bank.centre),
     classBlocks: tf.tensor2d(bank.classBlocks.data, [bank.classBlocks.rows, bank.classBlocks.cols], 'int32'),
-    projection: matrixTensor(bank.projection),
+    centres: matrixTensor(bank.centres),
+    projection: exact ? undefined : matrixTensor(bank.projection),
     lookup: lookupTensor(bank, tf.tensor3d(bank.costs, [bank.costs.length / blockEntries, 1, blockEntries])),
-    vectors: matrixTensor(bank.vectors),
+    vectors: exact ? undefined : matrixTensor(bank.vectors),
   };
 }
 

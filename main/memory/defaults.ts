@@ -17,7 +17,7 @@ export const memoryDefaults = {
   /** Section 1: distances below this count as this in the logarithm. */
   distanceFloor: 1e-3,
   /** Section 4: pictures per class that search the bank without their own entries. */
-  calibrationPictures: 40,
+  calibrationPictures: 60,
   /** Section 4: weight of the class statistics in an entry's own, in tokens, and the smallest variance. */
   entryPriorTokens: 5,
   entryVarianceFloor: 1e-6,

@@ -1,5 +1,5 @@
 import type { Coreset } from './coreset.ts';
-import { columnMeans, type Matrix, matrixOf, stackRows, symmetricEigenvectors } from '../../shared/linear-algebra.ts';
+import { columnMeans, type Matrix, matrixOf, symmetricEigenvectors } from '../../shared/linear-algebra.ts';
 
 /** Entries of one block. A class's entries fill whole blocks, so that a search can fetch just that class's. */
 export const blockEntries = 256;
@@ -16,13 +16,13 @@ export interface SearchIndex {
   entryPicture: Int32Array;
   /** `[C, M]` blocks of each class, filled up with the last, empty block; M is the largest class's number of blocks. */
   classBlocks: { rows: number; cols: number; data: Int32Array };
-  /** `[D]` mean entry. */
-  centre: Float32Array;
+  /** `[C, D]` mean entry of each class. */
+  centres: Matrix;
   /** `[D, d]` orthonormal columns for the search's first pass. */
   projection: Matrix;
-  /** `[N, d, 256]` entries less the centre, `-2 P'b`. */
+  /** `[N, d, 256]` entries less their class's mean, `-2 P'b`. */
   products: Float32Array;
-  /** `[N, 256]` `|b|^2` of the entries less the centre, `maskedCost` for padding. */
+  /** `[N, 256]` `|b|^2` of the entries less their class's mean, `maskedCost` for padding. */
   costs: Float32Array;
 }
 
@@ -48,20 +48,23 @@ export function makeSearchIndex(coresets: readonly Coreset[], searchDims: number
     entryPicture.set(coreset.entryPicture, at);
     for (let i = 0; i < blocksOf[c]!; i++) classBlocks[c * widest + i] = block++;
   });
-  const entries = stackRows(
-    coresets.map((coreset) => coreset.vectors),
-    dims,
-  );
-  const centre = Float32Array.from(columnMeans(entries));
-  const projection = leadingDirections(entries, centre, Math.min(searchDims, dims));
+  const centres = matrixOf(coresets.length, dims);
+  coresets.forEach((coreset, c) => centres.data.set(columnMeans(coreset.vectors), c * dims));
+  const rest = matrixOf(total, dims);
+  for (let r = 0; r < total; r++) {
+    if (entryPicture[r] === -1) continue;
+    const from = entryClass[r]! * dims;
+    for (let k = 0; k < dims; k++) rest.data[r * dims + k] = vectors.data[r * dims + k]! - centres.data[from + k]!;
+  }
+  const projection = leadingDirections(rest, Math.min(searchDims, dims));
   return {
     vectors,
     entryClass,
     entryPicture,
     classBlocks: { rows: coresets.length, cols: widest, data: classBlocks },
-    centre,
+    centres,
     projection,
-    ...lookupTables(vectors, entryPicture, centre, projection),
+    ...lookupTables(rest, entryPicture, projection),
   };
 }
 
@@ -73,11 +76,11 @@ export function costsWithout(index: SearchIndex, picture: number): Float32Array 
 }
 
 /**
- * Orthonormal directions in which the entries differ most. Distances are compared, so the second moment around the
- * mean decides, and the mean itself cancels out.
+ * Orthonormal directions in which entries of one class differ most: only they are compared with each other.
+ * @param entries less their class's mean; zeros for padding
  * @returns `[D, dims]`
  */
-function leadingDirections(entries: Matrix, centre: Float32Array, dims: number): Matrix {
+function leadingDirections(entries: Matrix, dims: number): Matrix {
   const { rows, cols, data } = entries;
   const out = matrixOf(cols, dims);
   if (dims === cols) {
@@ -87,7 +90,7 @@ function leadingDirections(entries: Matrix, centre: Float32Array, dims: number):
   const scatter = new Float64Array(cols * cols);
   const row = new Float64Array(cols);
   for (let r = 0; r < rows; r++) {
-    for (let k = 0; k < cols; k++) row[k] = data[r * cols + k]! - centre[k]!;
+    for (let k = 0; k < cols; k++) row[k] = data[r * cols + k]!;
     for (let i = 0; i < cols; i++) {
       const value = row[i]!;
       for (let k = 0; k <= i; k++) scatter[i * cols + k]! += value * row[k]!;
@@ -104,12 +107,11 @@ function leadingDirections(entries: Matrix, centre: Float32Array, dims: number):
  * what they leave out of a norm doesn't.
  */
 function lookupTables(
-  vectors: Matrix,
+  rest: Matrix,
   entryPicture: Int32Array,
-  centre: Float32Array,
   projection: Matrix,
 ): { products: Float32Array; costs: Float32Array } {
-  const { rows, cols } = vectors;
+  const { rows, cols } = rest;
   const dims = projection.cols;
   const products = new Float32Array(rows * dims);
   const costs = new Float32Array(rows).fill(maskedCost);
@@ -119,7 +121,7 @@ function lookupTables(
     projected.fill(0);
     let square = 0;
     for (let i = 0; i < cols; i++) {
-      const value = vectors.data[r * cols + i]! - centre[i]!;
+      const value = rest.data[r * cols + i]!;
       square += value * value;
       for (let k = 0; k < dims; k++) projected[k]! += value * projection.data[i * dims + k]!;
     }

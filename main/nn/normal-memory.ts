@@ -13,14 +13,14 @@ const blockEntries = 256;
 export interface SearchBank {
   /** `[C, M]` int32 blocks of each class. */
   classBlocks: Tensor;
-  /** `[D]` mean entry, taken off first. */
-  centre: Tensor;
-  /** `[D, d]` orthonormal columns that the first pass projects on. */
-  projection: Tensor;
-  /** `[N, d + 1, 256]` entries less the centre: `-2 P'b` and, in the last row, `|b|^2` (a huge cost = masked). */
+  /** `[C, D]` mean entry of each class, taken off first: so the leading dims tell entries of one class apart. */
+  centres: Tensor;
+  /** `[D, d]` orthonormal columns that the first pass projects on; undefined when it compares all dims. */
+  projection: Tensor | undefined;
+  /** `[N, d + 1, 256]` entries less their class's mean: `-2 P'b` and, in the last row, `|b|^2` (a huge cost = masked). */
   lookup: Tensor;
-  /** `[N * 256, D]` the entries themselves, for the exact distance to the one found. */
-  vectors: Tensor;
+  /** `[N * 256, D]` the entries, for the exact distance to the one found; undefined when the first pass is exact. */
+  vectors: Tensor | undefined;
 }
 
 export interface Nearest {
@@ -33,7 +33,7 @@ export interface Nearest {
 /**
  * Nearest entry of every token among the entries of its picture's class (embedded-recipe section 3.3). Which one is
  * nearest is judged by the exact norms and the product in the leading dims, as if the rest were orthogonal; its
- * distance is then exact in all dims. With `d = D` the search is exact.
+ * distance is then computed in all dims. Without a projection the first pass is exact by itself.
  * @param tokens `[B, T, D]`
  * @param classIndex `[B]` int32
  */
@@ -41,8 +41,9 @@ export function nearestEntries(tokens: Tensor, classIndex: Tensor, bank: SearchB
   const [pictures, count, dims] = tokens.shape as [number, number, number];
   const searchRows = bank.lookup.shape[1]!;
   const widest = bank.classBlocks.shape[1]!;
-  const flat = tf.reshape(tokens, [pictures * count, dims]);
-  const projected = tf.matMul(tf.sub(flat, bank.centre) as tf.Tensor2D, bank.projection as tf.Tensor2D);
+  const centred = tf.sub(tokens, tf.expandDims(tf.gather(bank.centres, classIndex), 1));
+  const flat = tf.reshape(centred, [pictures * count, dims]) as tf.Tensor2D;
+  const projected = bank.projection === undefined ? flat : tf.matMul(flat, bank.projection as tf.Tensor2D);
   const ones = tf.onesLike(tf.slice(projected, [0, 0], [-1, 1]));
   const queries = tf.reshape(tf.concat([projected, ones], 1), [pictures, count, searchRows]);
 
@@ -52,10 +53,15 @@ export function nearestEntries(tokens: Tensor, classIndex: Tensor, bank: SearchB
   const cost = tf.matMul(queries, tf.reshape(own, [pictures, searchRows, widest * blockEntries]));
   const grouped = tf.reshape(cost, [pictures * count, widest, blockEntries]);
   const group = tf.argMin(tf.min(grouped, 2), 1);
-  const within = tf.argMin(tf.gather(grouped, group, 1, 1), 1);
+  const row = tf.gather(grouped, group, 1, 1);
+  const within = tf.argMin(row, 1);
   const block = tf.gather(blocks, tf.reshape(group, [pictures, count]), 1, 1);
   const index = tf.add(tf.mul(tf.reshape(block, [pictures * count]), tf.scalar(blockEntries, 'int32')), within);
-  const difference = tf.sub(flat, tf.gather(bank.vectors, index, 0));
+  if (bank.vectors === undefined) {
+    const squared = tf.add(tf.sum(tf.square(flat), 1), tf.min(row, 1));
+    return { distance: tf.sqrt(tf.maximum(squared, 0)), index };
+  }
+  const difference = tf.sub(tf.reshape(tokens, [pictures * count, dims]), tf.gather(bank.vectors, index, 0));
   return { distance: tf.sqrt(tf.sum(tf.square(difference), 1)), index };
 }
 

@@ -71,7 +71,7 @@ export interface EmbeddedPreset {
   readonly students: EmbeddedStudentOptions;
   /** Side of the square network input, pixels; a multiple of 32. Finer than the backbone's own 256: small defects show. */
   readonly inputSize: number;
-  /** Leading directions that the memory's searches compare in their first pass, per bank. */
+  /** Leading directions that the memory's searches compare in their first pass, per bank; all of them: an exact search. */
   readonly searchDims: { readonly deep: number; readonly fine: number; readonly coarse: number };
 }
 
@@ -121,7 +121,7 @@ export const presets = {
     backbone: 'efficientnet-lite2',
     students: embeddedStudentDefaults,
     inputSize: 320,
-    searchDims: { deep: 96, fine: 64, coarse: 64 },
+    searchDims: { deep: 328, fine: 168, coarse: 208 },
   },
   'paper-small': { ...paperBase, backbone: 'dinov2-with-registers-small', embedDim: 384, heads: 6 },
   'paper-base': paperBase,
