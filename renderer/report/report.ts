@@ -1,3 +1,4 @@
+import { rateUpperBound } from '../../shared/calibration/binomial.ts';
 import type { Verdict } from '../../shared/detection.ts';
 import { embedJson, escapeHtml } from './html.ts';
 import type { ReportData, ReportPart } from './report-data.ts';
@@ -59,8 +60,19 @@ ${data.notes.map((note) => `<span>${escapeHtml(note)}</span>`).join('')}
 }
 
 function counter(verdict: Verdict, count: number, total: number): string {
-  const rate = total === 0 ? '' : ` (${((100 * count) / total).toFixed(1)} %)`;
+  const rate = total === 0 ? '' : ` ${percent(count / total)} (95 %: ${interval(count, total)})`;
   return `<button type="button" data-verdict="${verdict}" aria-pressed="false">${verdictMark(verdict)}<b>${String(count)} of ${String(total)}</b><small>${verdictWords[verdict]}${rate}</small></button>`;
+}
+
+/** Two-sided 95 % interval of a rate (Clopper-Pearson), percent. */
+function interval(count: number, total: number): string {
+  const low = 1 - rateUpperBound(total - count, total, 0.975);
+  const high = rateUpperBound(count, total, 0.975);
+  return `${(100 * low).toFixed(1)}-${percent(high)}`;
+}
+
+function percent(rate: number): string {
+  return `${(100 * rate).toFixed(1)} %`;
 }
 
 function listRow(part: ReportPart, index: number): string {
