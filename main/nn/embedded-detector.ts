@@ -110,7 +110,7 @@ export interface DetectorOutputs {
   memoryScore: Tensor;
   /** Both students fused without the memory; NaN without students. */
   studentScore: Tensor;
-  /** `[B, size, size]` */
+  /** `[B, size, size]` how unusual each place is, by the fine bank. */
   anomalyMap: Tensor;
   /** int32 */
   classIndex: Tensor;
@@ -146,7 +146,8 @@ export function detect(
 
   const deviation = (tokens: Tensor, { search, statistics }: BankTensors): Tensor =>
     tokenDeviation(nearestEntries(tokens, classIndex, search), classIndex, statistics);
-  const map = smooth3(memoryMap(deviation(features.deep, memory.deep), deviation(features.fine, memory.fine)));
+  const fine = deviation(features.fine, memory.fine);
+  const map = smooth3(memoryMap(deviation(features.deep, memory.deep), fine));
   const zLocal = standardise(mapMaximum(map), classIndex, memory.local.mean, memory.local.scale);
   const coarseMap = smooth3(deviationMap(deviation(features.coarse, memory.coarse)));
   const zCoarse = standardise(mapMaximum(coarseMap), classIndex, memory.coarseScale.mean, memory.coarseScale.scale);
@@ -178,7 +179,8 @@ export function detect(
     semanticScore,
     memoryScore,
     studentScore,
-    anomalyMap: enlargeMap(map, size),
+    // The fine bank alone marks places best; deep and fine together rank parts best.
+    anomalyMap: enlargeMap(smooth3(deviationMap(fine)), size),
     classIndex,
     classDistance: tf.min(distances, 1),
     nearestNormal: nearestNormal(whitened, classIndex, memory),
