@@ -23,6 +23,9 @@ export interface FittedMemory extends Record<BankName, FittedBank> {
   /** One per class, over the global vector. */
   gaussians: Gaussian[];
   globalScore: Standardisation;
+  /** One per class, over the head's means: what the picture shows, for parts that differ in kind. */
+  headGaussians: Gaussian[];
+  headScore: Standardisation;
   classInference: ClassInference;
   /** `rows` `[M, q]` descriptors of all normal pictures, `projection` `[p, q]`, `owner` `[M]` class of each. */
   descriptors: { projection: Matrix; rows: Matrix; owner: Int32Array };

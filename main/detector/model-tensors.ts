@@ -18,6 +18,8 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
     coarseScale: scaleTensors(memory.coarseScore),
     global: gaussianTensors(memory.gaussians),
     globalScale: scaleTensors(memory.globalScore),
+    head: gaussianTensors(memory.headGaussians),
+    headScale: scaleTensors(memory.headScore),
     classFinder: {
       centre: tf.tensor1d(memory.classInference.origin),
       whitening: matrixTensor(memory.classInference.whitening),

@@ -29,6 +29,8 @@ export const fusionDefaults = {
   softplusOffset: 1,
   /** Weight of the whole-part statistics: less than the patches', which see more. */
   globalWeight: 0.5,
+  /** Weight of the head's statistics: they see what a picture shows, and no small defect. */
+  headWeight: 0.25,
   /** Weight of the decoder student beside the memory. */
   decoderWeight: 0.5,
 } as const;
@@ -56,6 +58,8 @@ export interface MemoryTensors {
   coarseScale: ScoreScale;
   global: GaussianBundle;
   globalScale: ScoreScale;
+  head: GaussianBundle;
+  headScale: ScoreScale;
   classFinder: ClassFinder;
   /** `[p, q]` projects a whitened class vector to a descriptor; `[M, q]` descriptors of normal pictures; `[M]` their class. */
   descriptorProjection: Tensor;
@@ -154,7 +158,11 @@ export function detect(
   const globalRaw = halfLog(ofClass(gaussianDistances(globalVector, memory.global), classIndex));
   const zGlobal = standardise(globalRaw, classIndex, memory.globalScale.mean, memory.globalScale.scale);
   const patches = tf.add(surprise(zLocal), surprise(zCoarse));
-  const memoryScore = tf.add(patches, tf.mul(surprise(zGlobal), fusionDefaults.globalWeight));
+  const headVector = tf.slice(features.vector, [0, layout.stageMeans], [-1, layout.head]);
+  const headRaw = halfLog(ofClass(gaussianDistances(headVector, memory.head), classIndex));
+  const zHead = standardise(headRaw, classIndex, memory.headScale.mean, memory.headScale.scale);
+  const seen = tf.add(patches, tf.mul(surprise(zHead), fusionDefaults.headWeight));
+  const memoryScore = tf.add(seen, tf.mul(surprise(zGlobal), fusionDefaults.globalWeight));
 
   let predScore = memoryScore;
   // A product keeps the batch dimension dynamic in the traced graph, where a filled constant would not.
@@ -169,7 +177,7 @@ export function detect(
     semanticScore = standardise(residualRaw, classIndex, students.residualScale.mean, students.residualScale.scale);
     studentScore = tf.add(surprise(localScore), surprise(semanticScore));
     predScore = tf.add(
-      tf.add(patches, tf.mul(surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5)), fusionDefaults.globalWeight)),
+      tf.add(seen, tf.mul(surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5)), fusionDefaults.globalWeight)),
       tf.mul(surprise(localScore), fusionDefaults.decoderWeight),
     );
   }

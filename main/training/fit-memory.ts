@@ -3,11 +3,11 @@ import { createRandom } from '../../shared/random.ts';
 import { bankNames, type BankName, type FittedBank, type FittedMemory } from '../detector/fitted-model.ts';
 import type { FeatureSizes } from '../detector/embedded-features.ts';
 import { statisticsTensors } from '../detector/model-tensors.ts';
-import { evenlySpaced, standardise, usesRawDistances } from '../memory/calibrate.ts';
+import { evenlySpaced, standardise, usesRawDistances, type Standardisation } from '../memory/calibrate.ts';
 import { fitClassInference, type ClassInference } from '../memory/class-inference.ts';
 import { createCandidateCollector, type Coreset } from '../memory/coreset.ts';
 import { memoryDefaults } from '../memory/defaults.ts';
-import { fitGaussians, halfLog } from '../memory/gaussian.ts';
+import { fitGaussians, halfLog, type Gaussian } from '../memory/gaussian.ts';
 import { createLeaveOneOut, type LocalStatistics } from '../memory/leave-one-out.ts';
 import { makeSearchIndex, type SearchIndex } from '../memory/search-bank.ts';
 import { deviationMap, mapMaximum, memoryMap, smooth3, tokenDeviation } from '../nn/normal-memory.ts';
@@ -78,18 +78,20 @@ export async function fitMemory(
 
   options.onProgress(0.95, 'Fitting the whole-part statistics');
   const normals = classes.map(({ pictures }) => pictures);
-  const globals = await vectorsOf(normals, store, teacher.globalPart, sizes.globalDims);
-  const { gaussians, leaveOneOut } = fitGaussians(globals);
+  const whole = await fitWhole(await vectorsOf(normals, store, teacher.globalPart, sizes.globalDims));
+  const head = await fitWhole(await vectorsOf(normals, store, teacher.headPart, teacher.shapes.head));
   const classVectors = await vectorsOf(normals, store, teacher.classPart, sizes.classDims);
   const classInference = fitClassInference(classVectors);
   options.onProgress(1, 'The memory is ready');
   return {
     ...banks,
-    gaussians,
+    gaussians: whole.gaussians,
+    headGaussians: head.gaussians,
     classInference,
     localScore: standardise(localScores),
     coarseScore: standardise(coarseScores),
-    globalScore: standardise(leaveOneOut.map((distances) => Float64Array.from(distances, halfLog))),
+    globalScore: whole.score,
+    headScore: head.score,
     descriptors: describeNormals(classVectors, classInference, options.seed),
   };
 }
@@ -296,6 +298,14 @@ function tokenDims({ sizes, shapes }: Teacher): Record<BankName, number> {
 
 function tokenCount({ sizes }: Teacher, bank: BankName): number {
   return sizes[`${bank}Tokens`];
+}
+
+/** Section 6: one Gaussian per class on a vector of the whole part, and what its distance is for pictures left out. */
+async function fitWhole(vectors: readonly Matrix[]): Promise<{ gaussians: Gaussian[]; score: Standardisation }> {
+  // A second or two of plain arithmetic: lets progress and Cancel through first.
+  await new Promise((resolve) => setImmediate(resolve));
+  const { gaussians, leaveOneOut } = fitGaussians(vectors);
+  return { gaussians, score: standardise(leaveOneOut.map((distances) => Float64Array.from(distances, halfLog))) };
 }
 
 /** One part of the feature vector of the given pictures, a matrix per class. */

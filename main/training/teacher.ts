@@ -63,6 +63,11 @@ export class Teacher {
     return { from: this.shapes.stageMeans - this.sizes.classDims, to: this.shapes.stageMeans };
   }
 
+  /** Where the head's means lie in a record's `vector`. */
+  get headPart(): { from: number; to: number } {
+    return { from: this.shapes.stageMeans, to: this.shapes.stageMeans + this.shapes.head };
+  }
+
   /** Where the global vector lies in a record's `vector`. */
   get globalPart(): { from: number; to: number } {
     return { from: this.sizes.vectorDims - this.sizes.globalDims, to: this.sizes.vectorDims };
