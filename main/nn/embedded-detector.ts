@@ -30,7 +30,7 @@ export const fusionDefaults = {
   /** Weight of the whole-part statistics: less than the patches', which see more. */
   globalWeight: 0.5,
   /** Weight of the head's statistics: they see what a picture shows, and no small defect. */
-  headWeight: 0.25,
+  headWeight: 0.5,
   /** Weight of the decoder student beside the memory. */
   decoderWeight: 0.5,
 } as const;
