@@ -3,6 +3,7 @@ import { build } from 'esbuild';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundleOptions } from '../main/cli/bundle-options.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const entry = process.argv[2];
@@ -11,18 +12,9 @@ const folder = path.join(root, 'node_modules', '.cache', 'twinspect');
 mkdirSync(folder, { recursive: true });
 const outfile = path.join(folder, `${path.basename(entry, '.ts')}-${process.pid}.mjs`);
 await build({
+  ...bundleOptions,
   entryPoints: [path.resolve(entry)],
   outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  // tfjs-core registers its gradients only in the ES module build.
-  mainFields: ['module', 'main'],
-  external: ['onnxruntime-node', '@napi-rs/canvas', 'esbuild', '@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
-  banner: {
-    js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
-  },
   logLevel: 'error',
 });
 process.argv.splice(1, 2, entry);

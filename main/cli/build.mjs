@@ -2,6 +2,7 @@
 import { build as esbuild } from 'esbuild';
 import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { bundleOptions } from './bundle-options.mjs';
 
 /**
  * Builds beside dist/ and swaps it in whole, so that a build that fails leaves the old one.
@@ -14,20 +15,10 @@ export async function build(root) {
   }
   const fresh = join(root, `.twinspect/dist-${process.pid}`);
   const result = await esbuild({
+    ...bundleOptions,
     entryPoints: entries,
     outdir: fresh,
-    bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    // tfjs-core registers its gradients only in the ES module build.
-    mainFields: ['module', 'main'],
-    external: ['onnxruntime-node', '@napi-rs/canvas', 'esbuild', '@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
-    // Bundled CommonJS modules ask for Node's built-ins with require().
-    banner: {
-      js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
-    },
     sourcemap: 'linked',
     legalComments: 'none',
     logLevel: 'silent',

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { bundleOptions } from '../../main/cli/bundle-options.mjs';
 import { projectRoot } from '../../main/system/project-root.ts';
 import { greyPng } from '../cli/pictures.ts';
 
@@ -12,19 +13,11 @@ export async function bundleWatchWorker(): Promise<{ worker: string; remove: () 
   const root = projectRoot();
   const outdir = join(root, 'node_modules', '.cache', 'twinspect', `watch-worker-${String(process.pid)}`);
   await build({
+    ...bundleOptions,
     entryPoints: [join(root, 'test', 'inspection', 'watch-worker.ts')],
     outdir,
     outExtension: { '.js': '.mjs' },
-    bundle: true,
     splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    mainFields: ['module', 'main'],
-    external: ['onnxruntime-node', '@napi-rs/canvas', 'esbuild', '@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
-    banner: {
-      js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
-    },
     logLevel: 'error',
   });
   return { worker: join(outdir, 'watch-worker.mjs'), remove: () => rm(outdir, { recursive: true, force: true }) };

@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingPhase } from '../../shared/training-events.ts';
+import { bundleOptions } from '../../main/cli/bundle-options.mjs';
 import { parseSafetensorsFile } from '../../main/backbones/safetensors.ts';
 import { projectRoot } from '../../main/system/project-root.ts';
 import type { TrainingRequest } from '../../main/training/request.ts';
@@ -29,17 +30,9 @@ beforeAll(async () => {
   outdir = path.join(projectRoot(), 'node_modules', '.cache', 'twinspect', `train-worker-${String(process.pid)}`);
   worker = path.join(outdir, 'train-worker.mjs');
   await build({
+    ...bundleOptions,
     entryPoints: [path.join(import.meta.dirname, 'train-worker.ts')],
     outfile: worker,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    mainFields: ['module', 'main'],
-    external: ['onnxruntime-node', '@napi-rs/canvas', 'esbuild', '@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
-    banner: {
-      js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
-    },
     logLevel: 'error',
   });
 }, 120_000);
