@@ -29,11 +29,28 @@ const architectureSchema = z.discriminatedUnion('family', [
   }),
 ]);
 
-const backboneSchema = z.strictObject({
+/** A file that comes with the program: always pinned. */
+const pinnedFileSchema = z.strictObject({ path: z.string(), sha256: sha256Schema, bytes: positive });
+
+/** A file that the person fetches or carries in. */
+const externalFileSchema = z.strictObject({
+  /** File name as published. */
+  name: z.string().regex(/^[A-Za-z0-9._-]+$/),
+  /** Where it lies in the folder of fetched backbones, `<id>/<name>`. */
+  path: z.string(),
+  url: z.url({ protocol: /^https$/ }).optional(),
+  /** Left out where nobody could check it for this registry: then the size of the first import is recorded. */
+  bytes: positive.optional(),
+  /**
+   * Left out means "not pinned": nobody could check the published file for this registry, so the sha256 found at the
+   * first fetch or import is recorded and compared from then on.
+   */
+  sha256: sha256Schema.optional(),
+});
+
+const commonFields = {
   id: z.string().regex(/^[a-z0-9-]+$/),
   title: z.string(),
-  bundled: z.boolean(),
-  files: z.array(z.strictObject({ path: z.string(), sha256: sha256Schema, bytes: positive })).min(1),
   licence: z.string(),
   licenceFile: z.string().optional(),
   attribution: z.string(),
@@ -48,12 +65,24 @@ const backboneSchema = z.strictObject({
     scale: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
   }),
   architecture: architectureSchema,
-});
+};
+
+const backboneSchema = z.discriminatedUnion('bundled', [
+  /** Needs all its files. */
+  z.strictObject({ ...commonFields, bundled: z.literal(true), files: z.array(pinnedFileSchema).min(1) }),
+  /** The files are forms of the same weights: the first is what is fetched, any one of them is enough. */
+  z.strictObject({ ...commonFields, bundled: z.literal(false), files: z.array(externalFileSchema).min(1) }),
+]);
 
 const registrySchema = z.strictObject({ formatVersion: z.literal(1), backbones: z.array(backboneSchema) });
 
 /** One backbone as `models/registry.json` describes it. */
 export type BackboneEntry = z.infer<typeof backboneSchema>;
+/** One that comes with the program. */
+export type BundledBackbone = Extract<BackboneEntry, { bundled: true }>;
+/** One whose weight file the person fetches or carries in. */
+export type ExternalBackbone = Extract<BackboneEntry, { bundled: false }>;
+export type ExternalBackboneFile = ExternalBackbone['files'][number];
 export type EfficientNetLiteArchitecture = Extract<BackboneEntry['architecture'], { family: 'efficientnet-lite' }>;
 
 /** The registry together with the folder its file paths are relative to. */
@@ -109,33 +138,59 @@ export function findBackbone(registry: BackboneRegistry, id: string): BackboneEn
 }
 
 /**
- * Streams a backbone's files and compares size and sha256 with the registry.
+ * @throws UserError `backboneUnknown` | `backboneNotBundled`
+ */
+export function findBundledBackbone(registry: BackboneRegistry, id: string): BundledBackbone {
+  const entry = findBackbone(registry, id);
+  if (entry.bundled) return entry;
+  throw new UserError('backboneNotBundled', `The backbone "${id}" does not come with Twinspect.`);
+}
+
+/**
+ * Streams the files of a backbone and compares size and sha256 with the registry, as far as the registry knows them. Of a
+ * backbone that is not bundled, the first form found is taken.
+ * @param folder folder the files' paths are relative to; default: the models folder of the registry
  * @returns absolute paths of the verified files, in registry order
  * @throws UserError `backboneMissing` | `backboneDamaged`
  */
-export async function verifyBackbone(registry: BackboneRegistry, entry: BackboneEntry): Promise<string[]> {
+export async function verifyBackbone(
+  registry: BackboneRegistry,
+  entry: BackboneEntry,
+  folder = registry.modelsDir,
+): Promise<string[]> {
   const paths: string[] = [];
   for (const file of entry.files) {
-    const full = path.join(registry.modelsDir, file.path);
+    const full = path.join(folder, file.path);
     const info = await stat(full).catch((error: unknown) => {
+      if (!entry.bundled) return undefined;
       throw new UserError(
         'backboneMissing',
         `The weight file ${full} of backbone "${entry.id}" is missing.`,
-        entry.bundled ? 'Reinstall Twinspect.' : `Run: twinspect backbone fetch ${entry.id}`,
+        'Reinstall Twinspect.',
         { cause: error },
       );
     });
+    if (info === undefined) continue;
     const hash = createHash('sha256');
     for await (const chunk of createReadStream(full)) hash.update(chunk as Buffer);
     const found = hash.digest('hex');
-    if (info.size !== file.bytes || found !== file.sha256) {
+    if (info.size !== (file.bytes ?? info.size) || found !== (file.sha256 ?? found)) {
+      const expected = `expected ${file.bytes ?? 'any number of'} bytes, ${file.sha256?.slice(0, 12) ?? 'any sha256'}...`;
       throw new UserError(
         'backboneDamaged',
-        `The weight file ${full} is not the one the registry names (${info.size} bytes, sha256 ${found.slice(0, 12)}...; expected ${file.bytes} bytes, ${file.sha256.slice(0, 12)}...).`,
+        `The weight file ${full} is not the one the registry names (${info.size} bytes, sha256 ${found.slice(0, 12)}...; ${expected}).`,
         entry.bundled ? 'Reinstall Twinspect.' : 'Fetch or import it again.',
       );
     }
     paths.push(full);
+    if (!entry.bundled) return paths;
+  }
+  if (paths.length === 0) {
+    throw new UserError(
+      'backboneMissing',
+      `The weights of backbone "${entry.id}" are not here.`,
+      `Run: twinspect backbone fetch ${entry.id}`,
+    );
   }
   return paths;
 }

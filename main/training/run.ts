@@ -4,7 +4,7 @@ import { totalmem } from 'node:os';
 import path from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import type { TrainingEvent } from '../../shared/training-events.ts';
-import { findBackbone, readRegistry, verifyBackbone, type BackboneEntry } from '../backbones/registry.ts';
+import { findBundledBackbone, readRegistry, verifyBackbone, type BackboneEntry } from '../backbones/registry.ts';
 import { readSafetensors } from '../backbones/safetensors.ts';
 import { readDataset } from '../datasets/read.ts';
 import { buildFusedGraph } from '../detector/fused-graph.ts';
@@ -202,7 +202,7 @@ async function openBackbone({ backbone, inputSize }: EmbeddedPreset): Promise<{
   backboneHash: string;
 }> {
   const registry = await readRegistry(modelsDir());
-  const found = findBackbone(registry, backbone);
+  const found = findBundledBackbone(registry, backbone);
   const [file] = await verifyBackbone(registry, found);
   const entry = { ...found, input: { ...found.input, size: inputSize } };
   const { tensors } = await readSafetensors(file!, { rejectNonFinite: true });
