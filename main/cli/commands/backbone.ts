@@ -58,6 +58,8 @@ function sayBackbone(reporter: Reporter, entry: BackboneEntry): void {
   reporter.say(`source       ${entry.source}`);
   for (const file of entry.files) {
     const size = file.bytes === undefined ? 'size not pinned' : `${(file.bytes / 1e6).toFixed(1)} MB`;
-    reporter.say(`file         ${file.path}, ${size}, sha256 ${file.sha256 ?? 'not pinned: recorded when it comes in'}`);
+    reporter.say(
+      `file         ${file.path}, ${size}, sha256 ${file.sha256 ?? 'not pinned: recorded when it comes in'}`,
+    );
   }
 }
