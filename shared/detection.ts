@@ -1,7 +1,8 @@
 /** Words and shapes of a detection result, the same in code, files, database and screens. */
 
+export const verdicts = ['pass', 'fail', 'review', 'noDecision'] as const;
 /** `noDecision` means that no score could be had: everything downstream treats it as a failed part. */
-export type Verdict = 'pass' | 'fail' | 'review' | 'noDecision';
+export type Verdict = (typeof verdicts)[number];
 
 /** Scores of one picture. All are unbounded; higher means less normal. */
 export interface PartScores {

@@ -1,5 +1,41 @@
 /** Exact binomial bounds behind the thresholds: how sure a count of pictures can make us. */
 
+import { betaQuantile } from './distributions.ts';
+
+/** A rate's bounds, 0..1. */
+export interface Interval {
+  low: number;
+  high: number;
+}
+
+/** Where an interval is closed: on both sides, or only from above or below (the other side is then 0 or 1). */
+export type Sides = 'both' | 'upper' | 'lower';
+
+/**
+ * Exact interval of a rate after `count` of `n` (Clopper and Pearson, Biometrika 26, 1934): its coverage is never below
+ * `confidence`, whatever the rate. Honest only when what is counted was fixed before the parts were looked at.
+ * @returns 0..1 for n = 0
+ * @throws RangeError unless 0 <= count <= n, both whole, and 0 < confidence < 1
+ */
+export function clopperPearson(count: number, n: number, confidence: number, sides: Sides = 'both'): Interval {
+  if (!Number.isInteger(count) || !Number.isInteger(n) || count < 0 || count > n) {
+    throw new RangeError(`${count} of ${n} is not a count`);
+  }
+  if (!(confidence > 0 && confidence < 1)) throw new RangeError(`confidence ${confidence} is not between 0 and 1`);
+  const tail = sides === 'both' ? (1 - confidence) / 2 : 1 - confidence;
+  return {
+    low: sides === 'upper' || count === 0 ? 0 : betaQuantile(tail, count, n - count + 1),
+    // By symmetry, so that small tails keep their digits.
+    high: sides === 'lower' || count === n ? 1 : 1 - betaQuantile(tail, n - count, count + 1),
+  };
+}
+
+/** Two-sided exact binomial test of rate 1/2 (the exact McNemar test, with the discordant pairs as counts). */
+export function signTest(count: number, n: number): number {
+  if (n === 0) return 1;
+  return Math.min(1, 2 * binomialCdf(Math.min(count, n - count), n, 0.5));
+}
+
 /** P(X <= k) for X ~ Binomial(n, p). Summed in log space, so that large n does not underflow. */
 export function binomialCdf(k: number, n: number, p: number): number {
   if (k < 0) return 0;
@@ -36,13 +72,5 @@ export function normalsNeeded(rate: number, confidence: number): number {
  * @returns 1 for n = 0
  */
 export function rateUpperBound(count: number, n: number, confidence: number): number {
-  if (count >= n) return 1;
-  let low = count / n;
-  let high = 1;
-  for (let i = 0; i < 60; i++) {
-    const middle = (low + high) / 2;
-    if (binomialCdf(count, n, middle) > 1 - confidence) low = middle;
-    else high = middle;
-  }
-  return high;
+  return count >= n ? 1 : clopperPearson(count, n, confidence, 'upper').high;
 }

@@ -1,0 +1,50 @@
+/**
+ * Everything the window may ask of the station, in one list. The preload exposes one named function per channel and
+ * nothing else; `main/ipc` parses, authorises and answers. Things that happen by themselves come as events.
+ */
+import { z } from 'zod';
+import * as d from '../station/domain.ts';
+import type { Channel } from './channel.ts';
+import { historyChannels } from './history.ts';
+import { feedState, inspectionChannels } from './inspection.ts';
+import { projectChannels } from './projects.ts';
+import { session, settings, settingsChannels } from './settings.ts';
+import { trainingChannels, trainingState } from './training.ts';
+
+export const contract = {
+  ...projectChannels,
+  ...trainingChannels,
+  ...inspectionChannels,
+  ...historyChannels,
+  ...settingsChannels,
+} as const satisfies Readonly<Record<string, Channel>>;
+
+export type ChannelName = keyof typeof contract;
+export type ChannelInput<N extends ChannelName> = z.infer<(typeof contract)[N]['input']>;
+export type ChannelOutput<N extends ChannelName> = z.infer<(typeof contract)[N]['output']>;
+export const channelNames = Object.keys(contract) as ChannelName[];
+
+/** Largest call a window may make, characters of its JSON or bytes: beyond, it's refused unread. */
+export const largestCallBytes = 64 * 2 ** 20;
+
+/** What the station says unasked. */
+export const stationEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('feed'), feed: feedState }),
+  z.object({ type: z.literal('training'), training: trainingState }),
+  z.object({ type: z.literal('importing'), projectId: d.id, done: z.int(), total: z.int() }),
+  z.object({ type: z.literal('models'), projectId: d.id }),
+  z.object({ type: z.literal('projects') }),
+  z.object({ type: z.literal('settings'), settings }),
+  z.object({ type: z.literal('session'), session }),
+  z.object({
+    type: z.literal('notice'),
+    id: d.shortText,
+    message: z.string(),
+    level: z.enum(['info', 'warning', 'fault']),
+  }),
+]);
+export type StationEvent = z.infer<typeof stationEvent>;
+
+/** Names of the two one-way channels. */
+export const eventChannel = 'station:event';
+export const livePortChannel = 'station:live-port';

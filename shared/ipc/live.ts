@@ -1,0 +1,54 @@
+/**
+ * What travels over the MessagePort between the process that judges and the window, both ways. Everything is cloned,
+ * never transferred: a transferred buffer arrives empty in another process.
+ */
+import type { StationCounters, StationPart } from '../station/domain.ts';
+
+/** One judged part, sent after its record is durable. */
+export interface LivePart {
+  type: 'part';
+  part: StationPart;
+  /** JPEG for the screen, longest side at most 960 px; absent when there is no picture. */
+  jpeg?: Uint8Array;
+  /**
+   * Anomaly map as bytes, `[mapHeight, mapWidth]` row-major: 0 at or below the review threshold's level, 255 at or
+   * above the fail threshold's, so that a good part stays calm.
+   */
+  heat?: { width: number; height: number; bytes: Uint8Array };
+  /** Shares of the score, 0..1; null where the model has no such expert. */
+  shares: { local: number | null; semantic: number | null; memory: number | null };
+  /** Most suspicious place, 0..1 of width and height. */
+  hottest: { x: number; y: number; areaPx: number } | null;
+  counters: StationCounters;
+}
+
+/** The judging process waits when two parts are on their way unacknowledged; the live view then skips, never the line. */
+export interface LiveAck {
+  type: 'ack';
+}
+
+/** A frame the camera took, native I420 (Y, then U and V at half size); every triggered one is judged. */
+export interface CameraFrame {
+  type: 'frame';
+  triggered: boolean;
+  width: number;
+  height: number;
+  /** `1.5 * width * height` bytes. */
+  i420: Uint8Array;
+  /** Milliseconds since the epoch. */
+  takenAt: number;
+  serial: string | null;
+}
+
+/** Answer to a frame: the part it became, or why none. */
+export interface FrameTaken {
+  type: 'frameTaken';
+  partId: number | null;
+  reason?: string;
+}
+
+export type LiveFromJudge = LivePart | FrameTaken;
+export type LiveToJudge = LiveAck | CameraFrame;
+
+/** At most this many unacknowledged messages either way. */
+export const mostInFlight = 2;

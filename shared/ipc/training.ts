@@ -1,0 +1,130 @@
+import { z } from 'zod';
+import * as d from '../station/domain.ts';
+import { command, query } from './channel.ts';
+import { done } from './projects.ts';
+
+const inProject = z.object({ projectId: d.id });
+
+export const trainingRequest = z.object({
+  projectId: d.id,
+  preset: z.enum(['instant', 'embedded', 'paper-small', 'paper-base', 'paper-large']),
+  engine: z.enum(['auto', 'cpu', 'cuda', 'dml', 'webgpu', 'coreml']),
+  seed: z.int().min(0),
+  /** Take it into use when it passes all gates. */
+  activate: z.boolean(),
+});
+
+/** A training run as the screen shows it; comes with every change as an event, too. */
+export const trainingState = z.object({
+  id: d.id,
+  projectId: d.id,
+  state: z.enum(['running', 'paused', 'cancelling', 'cancelled', 'failed', 'finished']),
+  request: trainingRequest,
+  startedAt: d.isoTime,
+  phase: d.shortText,
+  message: d.longText,
+  /** Of the whole run, 0..1. */
+  share: z.number().min(0).max(1),
+  remainingMs: z.number().nullable(),
+  imagesPerSecond: z.number().nullable(),
+  losses: z.array(z.object({ step: z.int(), total: z.number(), decoder: z.number(), encoder: z.number() })),
+  log: z.array(z.object({ at: d.isoTime, level: z.enum(['info', 'warning', 'error']), message: d.longText })),
+  modelId: d.id.nullable(),
+  error: z.object({ message: z.string(), remedy: z.string().nullable() }).nullable(),
+});
+export type TrainingState = z.infer<typeof trainingState>;
+
+/** What a gate found on the way to the line. */
+export const gateResult = z.object({
+  gate: z.enum(['golden', 'oldProducts', 'parity', 'latency']),
+  passed: z.boolean(),
+  statement: z.string(),
+  /** Pictures whose verdict changes against the active model. */
+  changed: z.array(
+    z.object({ sha256: d.sha256, className: d.shortText, gtLabel: d.gtLabel, before: d.verdict, after: d.verdict }),
+  ),
+});
+export type GateResult = z.infer<typeof gateResult>;
+
+/** Scores of labelled pictures under one model: what thresholds are set from. */
+export const evidence = z.object({
+  sha256: d.sha256,
+  className: d.shortText,
+  gtLabel: z.enum(['pass', 'fail']),
+  predScore: z.number(),
+  defectClass: d.shortText.nullable(),
+});
+export type Evidence = z.infer<typeof evidence>;
+
+/** Training, models, gates and thresholds. */
+export const trainingChannels = {
+  /** What this station can train with, how long it would take, what speaks against starting. */
+  'training.plan': query(
+    'engineer',
+    inProject,
+    z.object({
+      classes: z.array(z.object({ name: d.name, normal: z.int(), golden: z.int() })),
+      presets: z.array(
+        z.object({
+          preset: trainingRequest.shape.preset,
+          estimateMs: z.number(),
+          available: z.boolean(),
+          reason: z.string().nullable(),
+        }),
+      ),
+      engines: z.array(
+        z.object({ name: trainingRequest.shape.engine, available: z.boolean(), reason: z.string().nullable() }),
+      ),
+      problems: z.array(z.string()),
+    }),
+  ),
+  'training.start': command('engineer', trainingRequest, trainingState),
+  'training.pause': command('engineer', z.object({ id: d.id, paused: z.boolean() }), trainingState),
+  'training.cancel': command('engineer', z.object({ id: d.id }), done),
+  /** The run that is going on or the last one. */
+  'training.current': query('operator', inProject, trainingState.nullable()),
+
+  'models.list': query('operator', inProject, z.array(d.stationModel)),
+  /** Takes a package made elsewhere into the project. */
+  'models.import': command('engineer', z.object({ projectId: d.id, path: z.string() }), d.stationModel),
+  'models.export': command('engineer', z.object({ modelId: d.id, path: z.string() }), done),
+  'models.gates': query('engineer', z.object({ modelId: d.id }), z.array(gateResult)),
+  /** Refused when a gate fails, unless a person of role `quality` overrides it with a reason. */
+  'models.activate': command(
+    'engineer',
+    z.object({
+      modelId: d.id,
+      override: z.object({ reason: d.longText }).nullable(),
+      secret: z.string().max(200).nullable(),
+    }),
+    z.object({ activated: z.boolean(), gates: z.array(gateResult) }),
+  ),
+  'models.rollback': command('engineer', z.object({ projectId: d.id, reason: d.longText }), d.stationModel),
+  'models.remove': command('engineer', z.object({ modelId: d.id }), done),
+
+  /** Labelled pictures that took no part in training, with their scores; scores missing ones first. */
+  'thresholds.evidence': query(
+    'quality',
+    z.object({ modelId: d.id }),
+    z.object({ evidence: z.array(evidence), thresholds: d.thresholds, basis: d.longText, unlabelled: z.int() }),
+  ),
+  'thresholds.apply': command(
+    'quality',
+    z.object({
+      modelId: d.id,
+      thresholds: d.thresholds,
+      basis: d.longText,
+      reason: d.longText,
+      secret: z.string().max(200).nullable(),
+    }),
+    d.stationModel,
+  ),
+  /** Every change of the model's thresholds, newest first. */
+  'thresholds.history': query(
+    'operator',
+    z.object({ modelId: d.id }),
+    z.array(
+      z.object({ at: d.isoTime, by: d.shortText, thresholds: d.thresholds, basis: d.longText, reason: d.longText }),
+    ),
+  ),
+};
