@@ -1,0 +1,4 @@
+/** The station's database. */
+export interface Store {
+  close(): void;
+}
