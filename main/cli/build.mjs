@@ -26,6 +26,18 @@ export async function build(root) {
     rmSync(fresh, { recursive: true, force: true });
     throw error;
   });
+  // A sandboxed preload can't be an ES module.
+  await esbuild({
+    bundle: true,
+    platform: 'browser',
+    format: 'cjs',
+    target: 'chrome130',
+    external: ['electron'],
+    entryPoints: [join(root, 'main', 'preload', 'preload.ts')],
+    outfile: join(fresh, 'preload.cjs'),
+    legalComments: 'none',
+    logLevel: 'silent',
+  });
   for (const warning of result.warnings) process.stderr.write(`${warning.text}\n`);
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   renameSync(fresh, join(root, 'dist'));

@@ -8,7 +8,15 @@ export const bundleOptions = {
   target: 'node20',
   // tfjs-core registers its gradients only in the ES module build.
   mainFields: ['module', 'main'],
-  external: ['onnxruntime-node', '@napi-rs/canvas', 'esbuild', '@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
+  external: [
+    'electron',
+    'onnxruntime-node',
+    '@napi-rs/canvas',
+    '@photostructure/sqlite',
+    'esbuild',
+    '@tensorflow/tfjs-node',
+    '@tensorflow/tfjs-node-gpu',
+  ],
   // Bundled CommonJS modules ask for Node's built-ins with require().
   banner: {
     js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",

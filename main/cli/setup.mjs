@@ -9,6 +9,10 @@ import { fileURLToPath } from 'node:url';
 export const projectRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 const buildMarker = join(projectRoot, 'dist', '.built-from');
+const windowMarker = join(projectRoot, 'dist-renderer', '.built-from');
+/** What goes into dist/, and into the window's dist-renderer/. */
+const programSources = ['main', 'shared', 'renderer/report', 'package-lock.json'];
+const windowSources = ['renderer/app', 'renderer/vite.config.ts', 'shared', 'package-lock.json'];
 const lockFolder = join(projectRoot, '.twinspect', 'setup.lock');
 
 /** @param {string} text */
@@ -68,25 +72,43 @@ export function ensureDependencies() {
 
 /** Builds dist/ if it is missing or older than its sources, and says so. */
 export async function ensureBuild() {
-  const wanted = sourcesKey();
-  if (isBuilt(wanted)) return;
-  await withLockAsync(async () => {
-    if (isBuilt(wanted)) return;
-    const start = Date.now();
+  await ensureBuilt('the program', buildMarker, programSources, async () => {
     const { build } = await import('./build.mjs');
     await build(projectRoot);
-    writeFileSync(buildMarker, wanted);
-    say(`Built the program from its sources (${((Date.now() - start) / 1000).toFixed(1)} s).`);
   });
 }
 
-/** @param {string} wanted */
-function isBuilt(wanted) {
-  return existsSync(buildMarker) && readFileSync(buildMarker, 'utf8') === wanted;
+/** Builds the station's window into dist-renderer/ if it is missing or older than its sources, and says so. */
+export async function ensureWindow() {
+  await ensureBuilt('the window', windowMarker, windowSources, async () => {
+    const { build } = await import('vite');
+    await build({ configFile: join(projectRoot, 'renderer', 'vite.config.ts'), logLevel: 'warn' });
+  });
 }
 
-/** Names, sizes and times of all sources in one hash: a change of any of them means a new build. */
-function sourcesKey() {
+/** @param {string} what @param {string} marker @param {string[]} sources @param {() => Promise<void>} build */
+async function ensureBuilt(what, marker, sources, build) {
+  const wanted = sourcesKey(sources);
+  if (isBuilt(marker, wanted)) return;
+  await withLockAsync(async () => {
+    if (isBuilt(marker, wanted)) return;
+    const start = Date.now();
+    await build();
+    writeFileSync(marker, wanted);
+    say(`Built ${what} from its sources (${((Date.now() - start) / 1000).toFixed(1)} s).`);
+  });
+}
+
+/** @param {string} marker @param {string} wanted */
+function isBuilt(marker, wanted) {
+  return existsSync(marker) && readFileSync(marker, 'utf8') === wanted;
+}
+
+/**
+ * Names, sizes and times of all sources in one hash: a change of any of them means a new build.
+ * @param {string[]} sources
+ */
+function sourcesKey(sources) {
   const hash = createHash('sha256');
   /** @param {string} path */
   const visit = (path) => {
@@ -97,7 +119,7 @@ function sourcesKey() {
       hash.update(`${relative(projectRoot, path)} ${stat.size} ${stat.mtimeMs}\n`);
     }
   };
-  for (const name of ['main', 'shared', 'renderer', 'package-lock.json']) visit(join(projectRoot, name));
+  for (const name of sources) if (existsSync(join(projectRoot, name))) visit(join(projectRoot, name));
   return hash.digest('hex');
 }
 
@@ -156,4 +178,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   requireNodeVersion();
   ensureDependencies();
   await ensureBuild();
+  await ensureWindow();
 }

@@ -22,7 +22,6 @@ export const contract = {
 export type ChannelName = keyof typeof contract;
 export type ChannelInput<N extends ChannelName> = z.infer<(typeof contract)[N]['input']>;
 export type ChannelOutput<N extends ChannelName> = z.infer<(typeof contract)[N]['output']>;
-export const channelNames = Object.keys(contract) as ChannelName[];
 
 /** Largest call a window may make, characters of its JSON or bytes: beyond, it's refused unread. */
 export const largestCallBytes = 64 * 2 ** 20;
@@ -44,7 +43,3 @@ export const stationEvent = z.discriminatedUnion('type', [
   }),
 ]);
 export type StationEvent = z.infer<typeof stationEvent>;
-
-/** Names of the two one-way channels. */
-export const eventChannel = 'station:event';
-export const livePortChannel = 'station:live-port';
