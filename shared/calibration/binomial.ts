@@ -1,5 +1,6 @@
 /** Exact binomial bounds behind the thresholds: how sure a count of pictures can make us. */
 
+import { simultaneousLevel } from './band.ts';
 import { betaQuantile } from './distributions.ts';
 
 /** A rate's bounds, 0..1. */
@@ -73,4 +74,13 @@ export function normalsNeeded(rate: number, confidence: number): number {
  */
 export function rateUpperBound(count: number, n: number, confidence: number): number {
   return count >= n ? 1 : clopperPearson(count, n, confidence, 'upper').high;
+}
+
+/**
+ * Exact interval of a rate at a threshold that was chosen, or is being moved, on these very scores: it holds at all
+ * thresholds at once with `confidence` (see band.ts).
+ */
+export function simultaneousInterval(count: number, n: number, confidence: number): Interval {
+  if (n === 0) return { low: 0, high: 1 };
+  return clopperPearson(count, n, 1 - simultaneousLevel(n, confidence));
 }

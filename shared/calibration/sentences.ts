@@ -1,0 +1,158 @@
+/**
+ * Every statement of the calibration as a key with parameters, so that a screen can say it in any language, and in
+ * English, so that a report or a terminal needs no catalogue.
+ */
+
+/** `key` names the template; `params` are raw numbers (rates as shares of 1) and names; `text` is English. */
+export interface Sentence {
+  key: SentenceKey;
+  params: Readonly<Record<string, number | string>>;
+  text: string;
+}
+
+/**
+ * English templates. `{name}` prints as it is, `{name:percent}` a share as percent, `{name:number}` with four digits.
+ * Plurals are avoided: "parts: 3" reads in every language.
+ */
+export const sentenceTemplates = {
+  // Guarantees
+  escapeOrder:
+    'With {confidence:percent} confidence at most {high:percent} of defective parts score below the threshold, whatever the distribution of scores (defects used: {n}).',
+  falseRejectOrder:
+    'With {confidence:percent} confidence at most {high:percent} of good parts reach the threshold, whatever the distribution of scores (good parts used: {n}).',
+  escapeExact:
+    '{count} escapes in {n} defects: with {confidence:percent} confidence between {low:percent} and {high:percent} of defective parts escape.',
+  escapeExactUpper:
+    '{count} escapes in {n} defects still allows up to {high:percent} at {confidence:percent} confidence.',
+  falseRejectExact:
+    '{count} false rejects in {n} good parts: with {confidence:percent} confidence between {low:percent} and {high:percent} of good parts are rejected.',
+  falseRejectExactUpper:
+    '{count} false rejects in {n} good parts still allows up to {high:percent} at {confidence:percent} confidence.',
+  escapeBand:
+    '{count} escapes in {n} defects: with {confidence:percent} confidence between {low:percent} and {high:percent} of defective parts escape, wherever the thresholds are put on these same parts.',
+  falseRejectBand:
+    '{count} false rejects in {n} good parts: with {confidence:percent} confidence between {low:percent} and {high:percent} of good parts are rejected, wherever the thresholds are put on these same parts.',
+  independence: 'All of this holds for parts drawn independently from the same production as those used here.',
+  fewGroups:
+    'The parts come from {groups} groups only ({parts} parts): parts of one group resemble each other, so the figures are less certain than stated.',
+  // Refusals
+  noDefects: 'There are no defects, so nothing can be said about escapes. Defects needed: {moreDefects}.',
+  noNormals: 'There are no good parts, so nothing can be said about false rejects. Good parts needed: {moreNormals}.',
+  tooFewDefects:
+    '{n} defects cannot show an escape rate of at most {rate:percent} with {confidence:percent} confidence, even if none escapes. Further defects needed: {moreDefects}.',
+  tooFewNormals:
+    '{n} good parts cannot show a false-reject rate of at most {rate:percent} with {confidence:percent} confidence, even if none is rejected. Further good parts needed: {moreNormals}.',
+  tooFewForInterval:
+    '{defects} defects and {normals} good parts leave the rates open (up to {worst:percent}): a threshold chosen from them means nothing. Further defects needed: {moreDefects}, further good parts: {moreNormals}.',
+  scoresNotFinite: '{count} of {n} scores are not finite numbers; nothing is calibrated on them.',
+  scoresEqual: 'All {n} scores are equal: they tell nothing apart, and no threshold can.',
+  scoresUseless:
+    'Defects do not score higher than good parts (AUROC at most {high:number} with {confidence:percent} confidence): either the labels are swapped or the model does not see these defects.',
+  labelsContradict: '{count} pictures are labelled both good and defective, first "{example}": decide which they are.',
+  rateOutOfRange: 'A {name} of {value} is not between 0 and 1.',
+  rateImpossible: 'A {name} of {value} cannot be shown by any number of parts; give a share above 0 and below 1.',
+  costImpossible: 'A {name} cost of {value} cannot be weighed: costs are finite and above 0.',
+  costPassAll: 'At these costs and this defect rate the cheapest is to pass every part unseen: that is no inspection.',
+  costFailAll: 'At these costs and this defect rate the cheapest is to let no part pass unseen: that is no inspection.',
+  defectRateNone: 'With a defect rate of 0 there is nothing to find: no threshold is cheaper than passing every part.',
+  defectRateAll: 'With a defect rate of 1 every part is bad: no threshold is cheaper than rejecting every part.',
+  trainedOn: '{count} of {n} calibration pictures were trained on, first "{example}": their scores look too good.',
+  reachable: 'What these parts can show: at most {high:percent} with {confidence:percent} confidence.',
+  // Operating point
+  notFiniteRejected:
+    '{count} of {n} parts have no finite score; the station rejects such parts, and so they are counted here.',
+  counts:
+    'Of {normals} good parts {falseRejects} fail and {normalReviews} are reviewed; of {defects} defects {escapes} escape and {defectReviews} are reviewed.',
+  perThousand:
+    'Of 1,000 parts at a defect rate of {defectRate:percent}: {escapes:number} escapes, {falseRejects:number} false rejects, {reviews:number} reviews.',
+  perHour:
+    'At {partsPerHour:number} parts an hour: {reviews:number} reviews, {falseRejects:number} false rejects, {escapes:number} escapes an hour.',
+  reviewersCatch: 'People must catch {defects:number} defects among {reviews:number} reviewed parts of 1,000.',
+  defectRateZero: 'At a defect rate of 0 nothing can escape; the escape figures are 0 by definition.',
+  defectRateOne: 'At a defect rate of 1 nothing can be rejected falsely; the false-reject figures are 0 by definition.',
+  prevalenceFromSample:
+    'No defect rate of the line was given; {defectRate:percent} is the share of defects among these pictures, hardly that of the line.',
+  noInterval: 'There are no {what} among these pictures, so no rate of them is known.',
+  reviewAboveFail:
+    'The review threshold {review:number} is above the fail threshold {fail:number}: they were swapped back.',
+  // Pooling
+  classOwn: 'Class "{className}": its own threshold, from {normals} good parts and {defects} defects of its own.',
+  classPartial:
+    'Class "{className}": threshold of all classes, moved by {offset:number} (its own scores count {weight:percent}, all classes the rest), from {normals} good parts of its own. The guarantee holds for the mix of classes.',
+  classPooled:
+    'Class "{className}": threshold of all classes ({normals} good parts and {defects} defects of its own are too few).',
+  // Unknown class
+  unknownOrder:
+    'With {confidence:percent} confidence at most {high:percent} of parts of known classes are taken for unknown (held-out good parts used: {n}).',
+  unknownClass:
+    'The part looks like none of the known classes (distance {distance:number}, known parts reach {threshold:number}).',
+  classUnchecked:
+    'The model gives no class distance for this part, so whether its class is known could not be checked.',
+  scoreNotFinite: 'The part has no finite score.',
+  // Gates
+  gateNonInferior:
+    '{what} of {className}: the candidate loses {lost} and gains {gained} of {n} parts; with {confidence:percent} confidence the loss is at most {high:percent} (allowed: {margin:percent}).',
+  gateTooFew:
+    '{what} of {className}: {n} golden parts cannot show a loss of at most {margin:percent} with {confidence:percent} confidence. Further parts needed: {more}.',
+  gateLossOpen:
+    '{what} of {className}: the candidate loses {lost} and gains {gained} of {n} parts; the loss may be as large as {high:percent} (allowed: {margin:percent}).',
+  gateHarm:
+    '{what} of {className}: the candidate loses {lost} and gains only {gained} of {n} parts; this is worse than chance explains (exact McNemar p = {p:number}).',
+  gateLossSeen:
+    '{what} of {className}: the candidate loses {lost} and gains {gained} of {n} parts, {loss:percent} of them (allowed: {margin:percent}).',
+  gateUnchanged:
+    '{what} of {className}: no harm seen ({lost} lost, {gained} gained of {n} parts, exact McNemar p = {p:number}).',
+  gateNothing: '{what} of {className}: there are no golden parts for it, so nothing is known.',
+  gateClassMissing: 'The candidate does not know the class "{className}" of the active model.',
+  gateClassUntested: 'The golden set has no parts of the class "{className}".',
+  gateNotFinite: '{count} golden parts have no finite score from the {model} model; they count as rejected.',
+  gateTrained:
+    '{count} golden pictures were trained on by the {model} model, first "{example}": the comparison is void.',
+  latencyWithin:
+    'With {confidence:percent} confidence 95 % of parts take at most {high:number} ms (measured p95 {p95:number} ms, cycle time {cycle:number} ms).',
+  latencyBeyond:
+    '95 % of parts may take up to {high:number} ms (measured p95 {p95:number} ms), more than the cycle time of {cycle:number} ms.',
+  latencyTooFew:
+    '{n} timed parts cannot bound the 95th percentile with {confidence:percent} confidence. Further parts needed: {more}.',
+  parityKept:
+    'Trainer and package agree: scores differ by at most {difference:number} (allowed: {tolerance:number}) on {pictures} pictures, no verdict changed.',
+  parityBroken:
+    'Trainer and package disagree: scores differ by up to {difference:number} (allowed: {tolerance:number}), {flips} verdicts changed on {pictures} pictures.',
+  parityUnknown: 'The package says nothing usable about the agreement of trainer and package.',
+  overridden: 'Refused, and overridden by {by} ({role}) on {at}: {reason}',
+  // Shadow mode
+  shadowAgreement:
+    'The models agree on {agree} of {n} parts; with {confidence:percent} confidence they disagree on {low:percent} to {high:percent} of parts.',
+  shadowOpen: 'Parts judged by both: {n}; asked for: {parts}. The comparison goes on.',
+  shadowNone: 'No part was judged by both models yet.',
+  shadowStricter: 'The candidate rejects {count} parts that the active model passes.',
+  shadowLaxer: 'The candidate passes {count} parts that the active model rejects.',
+} as const;
+
+export type SentenceKey = keyof typeof sentenceTemplates;
+
+/** Fills a template (of any language) with parameters; a name that is missing stays visible. */
+export function fillTemplate(template: string, params: Readonly<Record<string, number | string>>): string {
+  return template.replace(/\{(\w+)(?::(\w+))?\}/g, (whole, name: string, format: string | undefined) => {
+    const value = params[name];
+    if (value === undefined) return whole;
+    if (typeof value === 'string') return value;
+    if (format === 'percent') return percentText(value);
+    return format === 'number' ? numberText(value) : String(value);
+  });
+}
+
+export function sentence(key: SentenceKey, params: Readonly<Record<string, number | string>> = {}): Sentence {
+  return { key, params, text: fillTemplate(sentenceTemplates[key], params) };
+}
+
+/** `7.2 %`: three digits at most; what is not 0 or 1 never reads so. */
+export function percentText(share: number): string {
+  if (share > 0 && share < 1e-6) return 'less than 0.0001 %';
+  if (share < 1 && share > 1 - 1e-5) return 'more than 99.999 %';
+  return `${Number((share * 100).toPrecision(share > 0.99 ? 5 : 3))} %`;
+}
+
+export function numberText(value: number): string {
+  return Number(value.toPrecision(4)).toString();
+}
