@@ -10,7 +10,9 @@ const { electronHost } = await import('./host/electron-host.mjs');
 
 const { DISPLAY, WAYLAND_DISPLAY } = process.env;
 if (process.platform === 'linux' && !DISPLAY && !WAYLAND_DISPLAY) {
-  console.error('There is no screen: start it from a desktop session (or with a virtual screen: xvfb-run -a npm start).');
+  console.error(
+    'There is no screen: start it from a desktop session (or with a virtual screen: xvfb-run -a npm start).',
+  );
   process.exit(1);
 }
 const host = await electronHost().catch((error) => {
