@@ -1,7 +1,7 @@
 /** Connections of a download: proxies, own certificate authorities, redirects that must not lead just anywhere. */
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
-import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
 import { UserError } from '../../shared/errors.ts';
 
 /** How a download reaches its server. */
@@ -42,18 +42,32 @@ const mostRedirects = 10;
 export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
   const tls = options.caFile === undefined ? {} : { ca: await authorities(options.caFile) };
   const timeout = options.answerTimeoutMs ?? 30_000;
-  const dispatcher = new EnvHttpProxyAgent({
-    connect: { ...tls, timeout },
-    requestTls: tls,
-    proxyTls: tls,
-    headersTimeout: timeout,
-  });
+  const agents = new Map<string, Dispatcher>();
+  const agentFor = (url: URL): Dispatcher => {
+    const proxy = proxyOf(url);
+    const known = agents.get(proxy?.href ?? '');
+    if (known !== undefined) return known;
+    const agent =
+      proxy === null
+        ? new Agent({ connect: { ...tls, timeout } })
+        : new ProxyAgent({ uri: proxy.href, requestTls: tls, proxyTls: { ...tls, timeout } });
+    agents.set(proxy?.href ?? '', agent);
+    return agent;
+  };
   const allowed = options.allowHosts ?? [];
   return {
     get: async (start, headers, signal) => {
       let url = start;
       for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-        const answer = await request(url, { dispatcher, headers, signal, headersTimeout: timeout, bodyTimeout: 0 });
+        const answer = await request(url, {
+          dispatcher: agentFor(url),
+          headers,
+          signal,
+          headersTimeout: timeout,
+          bodyTimeout: 0,
+        });
+        // Whoever reads the body hears of errors by reading; a body that is thrown away must not end the process.
+        answer.body.on('error', () => undefined);
         const header = (name: string): string | undefined => {
           const value = answer.headers[name];
           return Array.isArray(value) ? value.join(', ') : value;
@@ -69,12 +83,17 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
       }
       throw new UserError('redirectEndless', `${start.host} sends from one address to the next without end.`);
     },
-    close: () => dispatcher.destroy(),
+    close: async () => {
+      for (const agent of agents.values()) await agent.destroy();
+    },
   };
 }
 
-/** Proxy that an address is reached through, for telling the person; null for a direct connection. */
-export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): string | null {
+/**
+ * Proxy that an address is reached through; null for a direct connection.
+ * @throws UserError `proxyInvalid`
+ */
+export function proxyOf(url: URL, env: NodeJS.ProcessEnv = process.env): URL | null {
   const named = (...names: string[]): string | undefined =>
     names.map((name) => env[name]).find((value) => value !== undefined && value !== '');
   const proxy =
@@ -90,9 +109,14 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): string
   });
   if (proxy === undefined || spared) return null;
   try {
-    return new URL(proxy).host;
-  } catch {
-    return proxy;
+    return new URL(proxy.includes('://') ? proxy : `http://${proxy}`);
+  } catch (error) {
+    throw new UserError(
+      'proxyInvalid',
+      'The proxy that is set in the environment is no address.',
+      'Set HTTPS_PROXY to http://host:port.',
+      { cause: error },
+    );
   }
 }
 

@@ -45,10 +45,13 @@ function waitOf(text: string | undefined): number | undefined {
 /**
  * Sorts what a connection throws into breaks and errors for the person. Anything unknown comes back as it is.
  */
-export function failureOf(error: unknown, { host }: URL): unknown {
+export function failureOf(error: unknown, url: URL): unknown {
+  const { host } = url;
   if (error instanceof TryAgain || error instanceof UserError || !(error instanceof Error)) return error;
   const code = codeOf(error);
   if (code === undefined) return error;
+  const proxyStatus = /Proxy response \((\d+)\)/.exec(error.message)?.[1];
+  if (proxyStatus === '407') return TryAgain.fromStatus(407, url, undefined);
   if (/CERT|ISSUER|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
     return new UserError(
       'certificateUnknown',

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { UserError } from '../../shared/errors.ts';
 import { writeError } from '../system/atomic-file.ts';
-import { openConnection, proxyFor, type Answer, type Connection, type ConnectionOptions } from './fetch-connection.ts';
+import { openConnection, proxyOf, type Answer, type Connection, type ConnectionOptions } from './fetch-connection.ts';
 import { failureOf, TryAgain } from './fetch-failures.ts';
 
 /** File calls of a download; tests hand in ones that fail. */
@@ -238,7 +238,7 @@ class Download {
       this.#started = true;
       this.#request.onStart?.({
         host: url.host,
-        proxy: proxyFor(url),
+        proxy: proxyOf(url)?.host ?? null,
         totalBytes: total,
         haveBytes: this.#have,
       });
@@ -274,7 +274,7 @@ class Download {
       if (total !== null && this.#have < total) throw new TryAgain(`${answer.url.host} broke off`);
     } catch (error) {
       // The body's own error only says that it was aborted.
-      if (stop.signal.aborted && !this.#signal.aborted) throw stop.signal.reason;
+      if (stop.signal.aborted && !this.#signal.aborted) throw stop.signal.reason as TryAgain;
       throw error;
     } finally {
       clearInterval(watch);
