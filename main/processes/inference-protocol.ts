@@ -1,0 +1,163 @@
+/**
+ * What the station and the process that judges say to each other. The process keeps nothing: whatever must outlive it
+ * is written by the station before the process goes on.
+ */
+import type { Thresholds, Verdict } from '../../shared/detection.ts';
+import type { Recipe, StationCounters, StationPart } from '../../shared/station/domain.ts';
+import type { EngineName } from '../detector/detector.ts';
+
+/** A model as the process is to use it. */
+export interface ModelUse {
+  modelId: string;
+  /** Package file. */
+  path: string;
+  /** The package must have this hash. */
+  modelHash: string;
+  /** Thresholds that a person set; null: the package's own, class by class. */
+  thresholds: Thresholds | null;
+  engine: EngineName;
+  threads: number;
+}
+
+/** A part that was presented before and has no verdict yet. */
+export interface PendingPart {
+  partId: number;
+  /** Where its picture is. */
+  path: string;
+  source: string;
+  recordKey: string;
+}
+
+export interface FeedRun {
+  projectId: string;
+  /** Null: only files that are handed over one by one. */
+  recipe: Recipe | null;
+  model: ModelUse;
+  lot: string;
+  /** Parts to be judged before anything else: the process before this one, or the station, ended in their midst. */
+  pending: PendingPart[];
+  /** `stateKey` of files that need no second look. */
+  knownFiles: string[];
+}
+
+export interface OpenedModel {
+  modelId: string;
+  /** Execution provider, e.g. `cpu`. */
+  provider: string;
+  threads: number;
+  classes: string[];
+}
+
+export interface ScoreRequest {
+  model: ModelUse;
+  /** Part of the picture that is looked at, as the recipe has it. */
+  geometry: Pick<Recipe, 'region' | 'ignore'>;
+  pictures: { sha256: string; path: string }[];
+}
+
+export interface ScoredPicture {
+  sha256: string;
+  /** Null: no score could be had. */
+  predScore: number | null;
+  verdict: Verdict;
+  /** Class the model took it for. */
+  className: string | null;
+  detectMs: number;
+}
+
+/** What the process that judges answers. */
+export interface InferenceMethods {
+  ping(argument: object): { rssMb: number };
+  shutDown(argument: object): Promise<object>;
+  /** Starts to judge; a run of the same project must have ended. @throws UserError when the model can't be opened */
+  startRun(run: FeedRun): Promise<OpenedModel>;
+  /** From the next part on; the parts on their way are judged by the model before. */
+  useModel(change: { projectId: string; model: ModelUse }): Promise<OpenedModel>;
+  setLot(change: { projectId: string; lot: string }): object;
+  /** Ends a run once the parts on their way are judged. */
+  stopRun(argument: { projectId: string }): Promise<object>;
+  /** Judges files and folders beside the feed. @returns how many parts there are in them */
+  judgeFiles(argument: { projectId: string; paths: string[] }): Promise<{ presented: number }>;
+  /** Scores pictures beside all feeds; progress comes as `scoring`. */
+  score(request: ScoreRequest): Promise<ScoredPicture[]>;
+  cancelScoring(argument: { modelId: string }): object;
+  /** Comes with a port: live results of the project go over it from now on. */
+  openLive(argument: { projectId: string }): object;
+}
+
+/** A part that came. */
+export interface PresentedNews {
+  projectId: string;
+  source: string;
+  recordKey: string;
+  serial: string | null;
+  lot: string | null;
+  /** A file that can be judged again after a crash; null: there is none (camera). */
+  path: string | null;
+  /** `stateKey` of the file, so that it isn't read again after a restart. */
+  fileState: string | null;
+}
+
+export interface PresentedAnswer {
+  partId: number;
+  /** Verdict that it has already; null: it's to be judged. */
+  verdict: Verdict | null;
+}
+
+/** A judged part, its picture and heat map already stored. */
+export interface DecidedNews {
+  projectId: string;
+  partId: number;
+  verdict: Verdict;
+  reason: string | null;
+  className: string | null;
+  predScore: number | null;
+  localScore: number | null;
+  semanticScore: number | null;
+  memoryScore: number | null;
+  thresholds: Thresholds | null;
+  latencyMs: number;
+  modelId: string;
+  modelHash: string;
+  similarSha256: string | null;
+  picture: StoredPicture | null;
+  hasHeatMap: boolean;
+}
+
+/** A picture that the process put into the store's folder. */
+export interface StoredPicture {
+  sha256: string;
+  extension: string;
+  fileName: string;
+  bytes: number;
+  widthPx: number;
+  heightPx: number;
+}
+
+export interface DecidedAnswer {
+  part: StationPart;
+  counters: StationCounters;
+}
+
+/** What went wrong with a feed, or that it's right again. */
+export interface FeedFault {
+  code: string;
+  message: string;
+  remedy: string | null;
+}
+
+/** What the station answers to the process. */
+export interface StationMethods {
+  /** Makes the part durable. @throws UserError `diskFull` */
+  present(news: PresentedNews): PresentedAnswer;
+  /** Makes the verdict durable. @throws UserError `diskFull` */
+  decide(news: DecidedNews): DecidedAnswer;
+  /** All sinks have heard of it. */
+  told(argument: { projectId: string; partId: number }): void;
+  feedFault(argument: { projectId: string; fault: FeedFault | null }): void;
+  feedIdle(argument: { projectId: string; idle: boolean }): void;
+  skipped(argument: { projectId: string; frames: number }): void;
+  /** The run ended by itself: nothing more to come, or a failure. */
+  runEnded(argument: { projectId: string; fault: FeedFault | null }): void;
+  scoring(argument: { modelId: string; done: number; total: number }): void;
+}
