@@ -1,22 +1,21 @@
-/** DINOv2 weights under one set of names, whichever of the two public namings a file uses (method-spec section 2.2). */
-import { UserError } from '../../shared/errors.ts';
-import type { NamedArray } from '../nn/init.ts';
-import { floatTensor, type Safetensor } from './safetensors.ts';
+/**
+ * The names DINOv2's tensors have in the public files (method-spec section 2.2): Meta's original `.pth` (torch hub), the
+ * Hugging Face safetensors, and timm. All are brought to the original names here, from names and shapes alone.
+ */
+import type { StoredTensor, WeightTensor } from './weight-tensor.ts';
 
-/** A DINOv2 encoder's weights under the names of the original `.pth` files, and what its shapes say about it. */
-export interface Dinov2Weights {
-  readonly params: Map<string, NamedArray>;
+/** Whose names a file uses. */
+export type Dinov2Naming = 'huggingface' | 'original' | 'timm';
+
+/** What shapes and names say about an encoder. */
+export interface Dinov2Layout {
   readonly embedDim: number;
   readonly depth: number;
-  /** Number of register tokens, 0 for the models without. */
   readonly registers: number;
-  /** Side of the stored square table of positions, 37 for the public models. */
-  readonly storedGrid: number;
-  /** Side of a patch in pixels. */
   readonly patch: number;
+  /** Side of the stored square table of positions. */
+  readonly storedGrid: number;
 }
-
-const prefixes = ['dinov2_with_registers.', 'dinov2.'];
 
 /** Original name -> Hugging Face name of the tensors outside the blocks. */
 const topNames: Readonly<Record<string, string>> = {
@@ -29,7 +28,7 @@ const topNames: Readonly<Record<string, string>> = {
   'norm.bias': 'layernorm.bias',
 };
 
-/** The same inside block `i`, except for the fused projection of queries, keys and values. */
+/** The same inside a block, except for the fused projection of queries, keys and values. */
 const blockNames: Readonly<Record<string, string>> = Object.fromEntries([
   ...['norm1', 'norm2', 'mlp.fc1', 'mlp.fc2'].flatMap((name) =>
     ['weight', 'bias'].map((leaf) => [`${name}.${leaf}`, `${name}.${leaf}`]),
@@ -38,88 +37,104 @@ const blockNames: Readonly<Record<string, string>> = Object.fromEntries([
   ...[1, 2].map((i) => [`ls${i}.gamma`, `layer_scale${i}.lambda1`]),
 ]) as Record<string, string>;
 
-/**
- * Brings a DINOv2 file (original or Hugging Face names, with or without their prefixes) to the original names and
- * checks every shape. `mask_token`, which nothing uses, is left out.
- * @param name what to call the file in messages
- * @throws UserError `safetensorsInvalid` for a tensor missing or misshapen, `backboneUnknown` when it is no DINOv2 ViT
- */
-export function dinov2Weights(file: ReadonlyMap<string, Safetensor>, name: string): Dinov2Weights {
-  const tensors = new Map(
-    [...file].map(([key, tensor]) => {
-      const prefix = prefixes.find((start) => key.startsWith(start)) ?? '';
-      return [key.slice(prefix.length), tensor];
-    }),
-  );
-  const original = tensors.has('cls_token');
-  const classToken = tensors.get(original ? 'cls_token' : topNames['cls_token']!);
-  const kernel = tensors.get(original ? 'patch_embed.proj.weight' : topNames['patch_embed.proj.weight']!);
-  const table = tensors.get(original ? 'pos_embed' : topNames['pos_embed']!);
-  const embedDim = classToken?.shape.at(-1) ?? 0;
-  const patch = kernel?.shape.at(-1) ?? 0;
-  const storedGrid = Math.round(Math.sqrt((table?.shape[1] ?? 1) - 1));
-  const blockStart = original ? 'blocks.' : 'encoder.layer.';
-  const indices = [...tensors.keys()]
-    .filter((key) => key.startsWith(blockStart))
-    .map((key) => blockIndex(key, original));
-  const depth = Math.max(-1, ...indices) + 1;
-  if (embedDim === 0 || patch === 0 || storedGrid === 0 || !(depth > 0 && depth <= 64)) {
-    throw new UserError(
-      'backboneUnknown',
-      `${name} holds no DINOv2 vision transformer.`,
-      'Give a file of a DINOv2 model with names as published by Meta or by Hugging Face.',
-    );
-  }
-  const registers = tensors.get(original ? 'register_tokens' : topNames['register_tokens']!)?.shape[1] ?? 0;
-
-  const c = embedDim;
-  const params = new Map<string, NamedArray>();
-  const take = (key: string, stored: string, shape: number[]) => {
-    params.set(key, { shape, data: floatTensor(tensors, stored, name, shape) });
-  };
-  const topShapes: Record<string, number[]> = {
-    cls_token: [1, 1, c],
-    pos_embed: [1, 1 + storedGrid ** 2, c],
-    ...(registers > 0 ? { register_tokens: [1, registers, c] } : {}),
-    'patch_embed.proj.weight': [c, 3, patch, patch],
-    'patch_embed.proj.bias': [c],
-    'norm.weight': [c],
-    'norm.bias': [c],
-  };
-  for (const [key, shape] of Object.entries(topShapes)) take(key, original ? key : topNames[key]!, shape);
-  const hidden = 4 * c;
-  const blockShapes: Record<string, number[]> = {
+/** Shapes of all tensors of an encoder by original name, in a fixed order. */
+export function dinov2Shapes({
+  embedDim: c,
+  depth,
+  registers,
+  patch,
+  storedGrid,
+}: Dinov2Layout): Map<string, number[]> {
+  const block: Record<string, number[]> = {
+    'norm1.weight': [c],
+    'norm1.bias': [c],
+    'attn.qkv.weight': [3 * c, c],
+    'attn.qkv.bias': [3 * c],
     'attn.proj.weight': [c, c],
-    'mlp.fc1.weight': [hidden, c],
-    'mlp.fc1.bias': [hidden],
-    'mlp.fc2.weight': [c, hidden],
+    'attn.proj.bias': [c],
+    'ls1.gamma': [c],
+    'norm2.weight': [c],
+    'norm2.bias': [c],
+    'mlp.fc1.weight': [4 * c, c],
+    'mlp.fc1.bias': [4 * c],
+    'mlp.fc2.weight': [c, 4 * c],
+    'mlp.fc2.bias': [c],
+    'ls2.gamma': [c],
   };
+  const shapes = new Map<string, number[]>();
+  shapes.set('cls_token', [1, 1, c]);
+  shapes.set('pos_embed', [1, 1 + storedGrid ** 2, c]);
+  if (registers > 0) shapes.set('register_tokens', [1, registers, c]);
+  shapes.set('patch_embed.proj.weight', [c, 3, patch, patch]);
+  shapes.set('patch_embed.proj.bias', [c]);
   for (let i = 0; i < depth; i += 1) {
-    for (const [key, other] of Object.entries(blockNames)) {
-      const stored = original ? `blocks.${i}.${key}` : `encoder.layer.${i}.${other}`;
-      take(`blocks.${i}.${key}`, stored, blockShapes[key] ?? [c]);
-    }
-    for (const [leaf, tail] of [
-      ['weight', [c]],
-      ['bias', []],
-    ] as const) {
-      const key = `blocks.${i}.attn.qkv.${leaf}`;
-      if (original) {
-        take(key, key, [3 * c, ...tail]);
-        continue;
-      }
-      const parts = ['query', 'key', 'value'].map((part) =>
-        floatTensor(tensors, `encoder.layer.${i}.attention.attention.${part}.${leaf}`, name, [c, ...tail]),
-      );
-      const data = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-      parts.forEach((part, row) => data.set(part, row * part.length));
-      params.set(key, { shape: [3 * c, ...tail], data });
-    }
+    for (const [key, shape] of Object.entries(block)) shapes.set(`blocks.${i}.${key}`, shape);
   }
-  return { params, embedDim, depth, registers, storedGrid, patch };
+  shapes.set('norm.weight', [c]);
+  shapes.set('norm.bias', [c]);
+  return shapes;
 }
 
-function blockIndex(key: string, original: boolean): number {
-  const index = key.split('.')[original ? 1 : 2] ?? '';
-  return /^\d{1,3}$/.test(index) ? Number(index) : -1;
+/** Names under which a file of a naming holds a tensor: three for the projections Hugging Face keeps apart, else one. */
+export function storedNames(key: string, naming: Dinov2Naming): string[] {
+  if (naming === 'timm') return [key === 'register_tokens' ? 'reg_token' : key];
+  if (naming === 'original') return [key];
+  const inBlock = /^blocks\.(\d+)\.(.+)$/.exec(key);
+  if (inBlock === null) return [topNames[key] ?? key];
+  const [, index, name] = inBlock as unknown as [string, string, string];
+  const start = `encoder.layer.${index}.`;
+  const qkv = /^attn\.qkv\.(\w+)$/.exec(name);
+  if (qkv === null) return [start + (blockNames[name] ?? name)];
+  return ['query', 'key', 'value'].map((part) => `${start}attention.attention.${part}.${qkv[1]}`);
+}
+
+/** Tensors of a file without a prefix that all of an encoder's names share, e.g. `dinov2.` or `teacher.backbone.`. */
+export function withoutPrefix(tensors: ReadonlyMap<string, StoredTensor>):
+  | {
+      naming: 'huggingface' | 'original';
+      tensors: Map<string, StoredTensor>;
+      /** What doesn't start with the prefix: a classifier's head, for example. */
+      rest: string[];
+      /** More than one encoder is in the file. */
+      isAmbiguous: boolean;
+    }
+  | undefined {
+  const anchors = [...tensors.keys()].flatMap((key) => {
+    for (const [naming, anchor] of [
+      ['huggingface', 'embeddings.cls_token'],
+      ['original', 'cls_token'],
+    ] as const) {
+      if (key === anchor || key.endsWith(`.${anchor}`)) return [{ naming, prefix: key.slice(0, -anchor.length) }];
+    }
+    return [];
+  });
+  const [found] = anchors;
+  if (found === undefined) return undefined;
+  const inside = new Map<string, StoredTensor>();
+  const rest: string[] = [];
+  for (const [key, tensor] of tensors) {
+    if (key.startsWith(found.prefix)) inside.set(key.slice(found.prefix.length), tensor);
+    else rest.push(key);
+  }
+  return { naming: found.naming, tensors: inside, rest, isAmbiguous: anchors.length > 1 };
+}
+
+/** Number of blocks by the highest index, 0 where there are none. */
+export function blockCount(tensors: ReadonlyMap<string, StoredTensor>, naming: 'huggingface' | 'original'): number {
+  const pattern = naming === 'original' ? /^blocks\.(\d{1,3})\./ : /^encoder\.layer\.(\d{1,3})\./;
+  let highest = -1;
+  for (const key of tensors.keys()) {
+    const index = pattern.exec(key)?.[1];
+    if (index !== undefined) highest = Math.max(highest, Number(index));
+  }
+  return highest + 1;
+}
+
+/**
+ * timm adds the class position into the class token when it converts a model with registers, and drops it from the table
+ * (`[1, M^2, C]`). The sum is all that the network ever uses, so nothing needs to be undone: the class position becomes
+ * zero. timm rounds the sum to float32 just as the graph here does, so the tokens are the same to the last bit.
+ */
+export function withClassPosition(stored: StoredTensor, shape: readonly number[]): WeightTensor {
+  return { shape, pieces: [{ zeros: shape[2]! }, stored] };
 }

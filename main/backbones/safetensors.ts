@@ -7,11 +7,18 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { UserError } from '../../shared/errors.ts';
+import {
+  brokenSafetensors as broken,
+  bytesPerElement,
+  headerLength,
+  parseSafetensorsHeader,
+  type SafetensorsDtype,
+  type SafetensorsEntry,
+} from './safetensors-header.ts';
+import { halfToFloat } from './weight-tensor.ts';
 
-/** Bytes per element of every dtype this reader knows. */
-const bytesPerElement = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1, BOOL: 1 } as const;
+export type { SafetensorsDtype } from './safetensors-header.ts';
 
-export type SafetensorsDtype = keyof typeof bytesPerElement;
 export type SafetensorsData = Float64Array | BigInt64Array | Float32Array | Int32Array | Uint8Array;
 
 /** One tensor, row-major. F16 and BF16 arrive decoded to float32; BOOL as bytes 0 and 1. */
@@ -41,100 +48,11 @@ export interface SafetensorsInput {
   readonly dtype?: SafetensorsDtype;
 }
 
-/** Largest header accepted in bytes: a ViT-L has one of about 60 kB. */
-const maxHeaderBytes = 16 * 1024 * 1024;
-/** Largest file accepted in bytes: Node reads no more into one buffer on every platform. */
+/** Largest file read whole, in bytes: Node reads no more into one buffer on every platform. */
 const maxFileBytes = 2 ** 31 - 1;
-const maxRank = 8;
-
-function broken(name: string, what: string): UserError {
-  return new UserError(
-    'safetensorsInvalid',
-    `${name} is not a sound safetensors file: ${what}.`,
-    'Fetch or export the file again.',
-  );
-}
-
-/**
- * First key that occurs twice in one object of a text already known to be valid JSON, else undefined.
- * `JSON.parse` silently keeps the last one, which would let a file say two things.
- */
-function duplicateKey(json: string): string | undefined {
-  const open: (Set<string> | undefined)[] = [];
-  for (let at = 0; at < json.length; at += 1) {
-    const char = json[at];
-    if (char === '{') open.push(new Set());
-    else if (char === '[') open.push(undefined);
-    else if (char === '}' || char === ']') open.pop();
-    else if (char === '"') {
-      let end = at + 1;
-      while (json[end] !== '"') end += json[end] === '\\' ? 2 : 1;
-      let next = end + 1;
-      while (/\s/.test(json[next] ?? '')) next += 1;
-      const keys = open.at(-1);
-      if (keys !== undefined && json[next] === ':') {
-        const key = JSON.parse(json.slice(at, end + 1)) as string;
-        if (keys.has(key)) return key;
-        keys.add(key);
-      }
-      at = end;
-    }
-  }
-  return undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-interface Entry {
-  readonly key: string;
-  readonly dtype: SafetensorsDtype;
-  readonly shape: number[];
-  readonly begin: number;
-  readonly end: number;
-}
-
-function parseEntry(name: string, key: string, value: unknown, dataBytes: number): Entry {
-  const label = `tensor '${key.slice(0, 120)}'`;
-  if (!isRecord(value)) throw broken(name, `${label} has no description`);
-  const { dtype, shape, data_offsets: offsets } = value;
-  const unknown = Object.keys(value).find((word) => !['dtype', 'shape', 'data_offsets'].includes(word));
-  if (unknown !== undefined) throw broken(name, `${label} has an unknown field '${unknown.slice(0, 40)}'`);
-  if (typeof dtype !== 'string' || !Object.hasOwn(bytesPerElement, dtype)) {
-    throw broken(name, `${label} has the unsupported type ${JSON.stringify(dtype)?.slice(0, 40)}`);
-  }
-  if (!Array.isArray(shape) || shape.length > maxRank || !shape.every(isCount)) {
-    throw broken(name, `${label} has an impossible shape`);
-  }
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
-    throw broken(name, `${label} has impossible data offsets`);
-  }
-  const [begin, end] = offsets as [number, number];
-  if (begin > end || end > dataBytes) throw broken(name, `${label} lies outside the file`);
-  const known = dtype as SafetensorsDtype;
-  const needed = shape.reduce((product, size) => product * size, bytesPerElement[known]);
-  if (needed !== end - begin) {
-    throw broken(name, `${label} holds ${end - begin} bytes where its shape [${shape.join(', ')}] needs ${needed}`);
-  }
-  return { key, dtype: known, shape, begin, end };
-}
-
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
 
 /** Typed data of one entry; `start` is the byte offset in `bytes.buffer`. */
-function decode(bytes: Uint8Array, entry: Entry, start: number): SafetensorsData {
+function decode(bytes: Uint8Array, entry: SafetensorsEntry, start: number): SafetensorsData {
   const { dtype } = entry;
   const size = bytesPerElement[dtype];
   const length = (entry.end - entry.begin) / size;
@@ -166,16 +84,6 @@ function checkValues(name: string, key: string, tensor: Safetensor, rejectNonFin
   }
 }
 
-function parseMetadata(name: string, value: unknown): Map<string, string> {
-  if (value === undefined) return new Map();
-  if (!isRecord(value)) throw broken(name, 'its metadata is not a table of texts');
-  const pairs = Object.entries(value);
-  if (!pairs.every((pair): pair is [string, string] => typeof pair[1] === 'string')) {
-    throw broken(name, 'its metadata is not a table of texts');
-  }
-  return new Map(pairs);
-}
-
 /**
  * Parses a whole safetensors file.
  *
@@ -190,37 +98,8 @@ export function parseSafetensorsFile(
   name: string,
   options: SafetensorsOptions = {},
 ): SafetensorsFile {
-  if (bytes.byteLength < 8) throw broken(name, 'it is too short to hold a header');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const declared = view.getBigUint64(0, true);
-  if (declared > BigInt(maxHeaderBytes)) throw broken(name, `its header claims ${declared} bytes`);
-  const headerBytes = Number(declared);
-  if (8 + headerBytes > bytes.byteLength) throw broken(name, 'its header is cut off');
-  let header: unknown;
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + headerBytes));
-    header = JSON.parse(text);
-  } catch (error) {
-    throw broken(name, `its header is not valid JSON (${String(error).slice(0, 80)})`);
-  }
-  if (!isRecord(header) || !text.startsWith('{')) throw broken(name, 'its header is not a table');
-  const twice = duplicateKey(text);
-  if (twice !== undefined) throw broken(name, `its header names '${twice.slice(0, 120)}' twice`);
-
-  const dataBytes = bytes.byteLength - 8 - headerBytes;
-  const entries = Object.entries(header)
-    .filter(([key]) => key !== '__metadata__')
-    .map(([key, value]) => parseEntry(name, key, value, dataBytes));
-  let reached = 0;
-  for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (entry.begin < reached) throw broken(name, `tensor '${entry.key.slice(0, 120)}' overlaps another one`);
-    if (entry.begin > reached) throw broken(name, `there is a gap before tensor '${entry.key.slice(0, 120)}'`);
-    reached = entry.end;
-  }
-  if (reached !== dataBytes) throw broken(name, `${dataBytes - reached} bytes after the last tensor belong to none`);
-
-  const metadata = parseMetadata(name, header['__metadata__']);
+  const headerBytes = headerLength(bytes.subarray(0, 8), bytes.byteLength, name);
+  const { entries, metadata } = parseSafetensorsHeader(bytes.subarray(8, 8 + headerBytes), bytes.byteLength, name);
   const tensors = new Map<string, Safetensor>();
   const dataStart = bytes.byteOffset + 8 + headerBytes;
   for (const entry of entries) {

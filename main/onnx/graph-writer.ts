@@ -1,15 +1,27 @@
 /** Writes the parts of an ONNX model as protobuf messages; field numbers are those of onnx.proto. */
 import type { OnnxAttribute, OnnxData, OnnxDim, OnnxDtype } from './graph.ts';
-import { ProtoWriter } from './protobuf.ts';
+import { ProtoWriter, type LazyBytes } from './protobuf.ts';
 
 /** `TensorProto.DataType` numbers. */
 export const onnxDtypeCode: Readonly<Record<OnnxDtype, number>> = {
   float32: 1,
   uint8: 2,
+  int8: 3,
   int32: 6,
   int64: 7,
   bool: 9,
   float16: 10,
+};
+
+/** Bytes per element of each type. */
+export const onnxDtypeBytes: Readonly<Record<OnnxDtype, number>> = {
+  float32: 4,
+  int64: 8,
+  int32: 4,
+  bool: 1,
+  uint8: 1,
+  int8: 1,
+  float16: 2,
 };
 
 /** A node as it is recorded. */
@@ -72,12 +84,41 @@ function writeAttribute(name: string, attribute: OnnxAttribute, renamed: Readonl
   return writer;
 }
 
-export function writeTensor(name: string, dtype: OnnxDtype, shape: readonly number[], bytes: Uint8Array): ProtoWriter {
+function tensorHeader(name: string, dtype: OnnxDtype, shape: readonly number[]): ProtoWriter {
   const writer = new ProtoWriter();
   if (shape.length > 0) writer.packedInts(1, shape);
   writer.int(2, onnxDtypeCode[dtype]);
   if (name !== '') writer.string(8, name);
-  writer.bytes(9, bytes);
+  return writer;
+}
+
+export function writeTensor(
+  name: string,
+  dtype: OnnxDtype,
+  shape: readonly number[],
+  bytes: Uint8Array | LazyBytes,
+): ProtoWriter {
+  const writer = tensorHeader(name, dtype, shape);
+  if (bytes instanceof Uint8Array) writer.bytes(9, bytes);
+  else writer.lazyBytes(9, bytes);
+  return writer;
+}
+
+/** A constant whose data lie in another file in the same folder. */
+export function writeExternalTensor(
+  name: string,
+  dtype: OnnxDtype,
+  shape: readonly number[],
+  place: { location: string; offset: number; length: number },
+): ProtoWriter {
+  const writer = tensorHeader(name, dtype, shape);
+  for (const [key, value] of Object.entries(place)) {
+    const entry = new ProtoWriter();
+    entry.string(1, key);
+    entry.string(2, String(value));
+    writer.message(13, entry);
+  }
+  writer.int(14, 1);
   return writer;
 }
 
@@ -118,6 +159,8 @@ export function tensorBytes(dtype: OnnxDtype, data: OnnxData): Uint8Array {
     case 'bool':
     case 'uint8':
       return data instanceof Uint8Array ? data : Uint8Array.from(numbers());
+    case 'int8':
+      return view(data instanceof Int8Array ? data : Int8Array.from(numbers()));
     case 'float16':
       if (data instanceof Uint16Array) return view(data);
       throw new Error('float16 data are given as raw bits in a Uint16Array');

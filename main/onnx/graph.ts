@@ -1,15 +1,32 @@
-import { tensorBytes, writeNode, writeTensor, writeValueInfo, type GraphNode, type ValueInfo } from './graph-writer.ts';
-import { ProtoWriter } from './protobuf.ts';
+import { DataFile } from './data-file.ts';
+import {
+  onnxDtypeBytes,
+  tensorBytes,
+  writeExternalTensor,
+  writeNode,
+  writeTensor,
+  writeValueInfo,
+  type GraphNode,
+  type ValueInfo,
+} from './graph-writer.ts';
+import { ProtoWriter, type LazyBytes } from './protobuf.ts';
 
 /** Element types of ONNX tensors that Twinspect writes. */
-export type OnnxDtype = 'float32' | 'int64' | 'int32' | 'bool' | 'uint8' | 'float16';
+export type OnnxDtype = 'float32' | 'int64' | 'int32' | 'bool' | 'uint8' | 'int8' | 'float16';
 
 /** A dimension: a fixed size, or the name of a dynamic one such as `'batch'`. */
 export type OnnxDim = number | string;
 
 /** Constant data. Plain number lists are converted; `float16` takes the raw bits as `Uint16Array`. */
 export type OnnxData =
-  Float32Array | Int32Array | Uint8Array | Uint16Array | BigInt64Array | readonly number[] | readonly bigint[];
+  | Float32Array
+  | Int32Array
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | BigInt64Array
+  | readonly number[]
+  | readonly bigint[];
 
 /** A node attribute. ONNX tells ints from floats, so each kind is named: `{ int: 1 }`, `{ float: 1e-6 }`. */
 export type OnnxAttribute =
@@ -34,6 +51,8 @@ export const onnxOpset = 20;
 /** ONNX file format version that belongs to opset 20. */
 export const onnxIrVersion = 9;
 
+/** Largest model in one file: protobuf counts in 32-bit integers. */
+export const onnxFileLimitBytes = 2 ** 31 - 1;
 /** Constants up to this size are merged when they are equal. */
 const dedupeLimitBytes = 4096;
 
@@ -55,7 +74,10 @@ export class OnnxGraph {
   readonly #nodes: GraphNode[] = [];
   readonly #inputs: ValueInfo[] = [];
   readonly #outputs: (ValueInfo & { value: string })[] = [];
-  readonly #initializers = new Map<string, { dtype: OnnxDtype; shape: readonly number[]; bytes: Uint8Array }>();
+  readonly #initializers = new Map<
+    string,
+    { dtype: OnnxDtype; shape: readonly number[]; bytes: Uint8Array | LazyBytes }
+  >();
   readonly #constants = new Map<string, string>();
 
   constructor(name = 'main', parent?: OnnxGraph) {
@@ -111,6 +133,25 @@ export class OnnxGraph {
     return value;
   }
 
+  /**
+   * Adds a constant whose data are made only when the model is written, one constant at a time; such a model is written
+   * with {@link chunks} or {@link external}.
+   *
+   * @param load gives the little-endian bytes, as many as dtype and shape say
+   */
+  lazyInitializer(
+    name: string | undefined,
+    dtype: OnnxDtype,
+    shape: readonly number[],
+    load: () => Promise<Uint8Array>,
+  ): string {
+    if (name !== undefined) this.#claim(name);
+    const value = name ?? this.freshName('c');
+    const length = shape.reduce((product, size) => product * size, onnxDtypeBytes[dtype]);
+    this.#initializers.set(value, { dtype, shape: [...shape], bytes: { length, load } });
+    return value;
+  }
+
   /** An int64 list constant `[n]`: shapes, axes, pads. */
   ints(values: readonly number[]): string {
     return this.initializer(undefined, 'int64', [values.length], values);
@@ -156,15 +197,46 @@ export class OnnxGraph {
 
   /** The whole model as bytes. Nodes and constants that no output needs are left out. */
   toBytes(): Uint8Array {
+    return this.#model().finish();
+  }
+
+  /** Size of the model in one file, in bytes. */
+  get fileBytes(): number {
+    return this.#model().length;
+  }
+
+  /**
+   * The same as {@link toBytes} in pieces, for models too large to be held in memory.
+   *
+   * @throws Error for a model larger than {@link onnxFileLimitBytes}
+   */
+  chunks(): AsyncGenerator<Uint8Array> {
+    const model = this.#model();
+    if (model.length > onnxFileLimitBytes) throw new Error(`a model of ${model.length} bytes needs a data file`);
+    return model.chunks();
+  }
+
+  /**
+   * The model with its large constants in a data file beside it.
+   *
+   * @param location name of the data file, as the model refers to it
+   */
+  external(location: string): { model: Uint8Array; data: AsyncGenerator<Uint8Array>; dataBytes: number } {
+    const file = new DataFile(location);
+    const model = this.#model((bytes) => file.place(bytes)).finish();
+    return { model, data: file.content(), dataBytes: file.bytes };
+  }
+
+  #model(place?: DataFile['place']): ProtoWriter {
     const model = new ProtoWriter();
     model.int(1, onnxIrVersion);
     model.string(2, 'twinspect');
-    model.message(7, this.#write());
+    model.message(7, this.#write(new Map(), place));
     const opset = new ProtoWriter();
     opset.string(1, '');
     opset.int(2, onnxOpset);
     model.message(8, opset);
-    return model.finish();
+    return model;
   }
 
   #claim(name: string): void {
@@ -193,7 +265,7 @@ export class OnnxGraph {
     return { nodes: nodes.reverse(), used };
   }
 
-  #write(outerNames: ReadonlyMap<string, string> = new Map()): ProtoWriter {
+  #write(outerNames: ReadonlyMap<string, string>, place?: DataFile['place']): ProtoWriter {
     const { nodes, used } = this.#live();
     const made = new Set(nodes.flatMap((node) => node.outputs));
     const renamed = new Map(outerNames);
@@ -212,7 +284,15 @@ export class OnnxGraph {
     for (const node of [...nodes, ...identities]) writer.message(1, writeNode(node, renamed));
     writer.string(2, this.name);
     for (const [name, tensor] of this.#initializers) {
-      if (used.has(name)) writer.message(5, writeTensor(name, tensor.dtype, tensor.shape, tensor.bytes));
+      if (!used.has(name)) continue;
+      const { dtype, shape, bytes } = tensor;
+      const elsewhere = place?.(bytes);
+      writer.message(
+        5,
+        elsewhere === undefined
+          ? writeTensor(name, dtype, shape, bytes)
+          : writeExternalTensor(name, dtype, shape, { ...elsewhere, length: bytes.length }),
+      );
     }
     for (const info of this.#inputs) writer.message(11, writeValueInfo(info));
     for (const info of this.#outputs) writer.message(12, writeValueInfo(info));

@@ -12,8 +12,15 @@ const inlineLimitBytes = 256;
 
 const encoder = new TextEncoder();
 
+/** Bytes that are made only when they are written, for weights that should never be in memory all at once. */
+export interface LazyBytes {
+  readonly length: number;
+  /** @returns exactly `length` bytes */
+  readonly load: () => Promise<Uint8Array>;
+}
+
 export class ProtoWriter {
-  readonly #parts: Uint8Array[] = [];
+  readonly #parts: (Uint8Array | LazyBytes)[] = [];
   #pending: number[] = [];
   #flushedLength = 0;
 
@@ -46,6 +53,15 @@ export class ProtoWriter {
     this.#append(data);
   }
 
+  /** Writes a bytes field whose content is made while {@link chunks} runs. */
+  lazyBytes(field: number, data: LazyBytes): void {
+    this.#tag(field, wireBytes);
+    this.#varint(data.length);
+    this.#flush();
+    this.#parts.push(data);
+    this.#flushedLength += data.length;
+  }
+
   /** Writes a packed repeated int64 field. */
   packedInts(field: number, values: readonly (number | bigint)[]): void {
     const inner = new ProtoWriter();
@@ -64,20 +80,46 @@ export class ProtoWriter {
   message(field: number, inner: ProtoWriter): void {
     this.#tag(field, wireBytes);
     this.#varint(inner.length);
-    for (const part of inner.#parts) this.#append(part);
+    for (const part of inner.#parts) {
+      if (part instanceof Uint8Array) this.#append(part);
+      else {
+        this.#flush();
+        this.#parts.push(part);
+        this.#flushedLength += part.length;
+      }
+    }
     for (const byte of inner.#pending) this.#pending.push(byte);
   }
 
-  /** The message as one buffer: the only copy that large fields ever see. */
+  /**
+   * The message as one buffer: the only copy that large fields ever see.
+   *
+   * @throws Error if a field's content is yet to be made, see {@link chunks}
+   */
   finish(): Uint8Array {
     const out = new Uint8Array(this.length);
     let at = 0;
     for (const part of this.#parts) {
+      if (!(part instanceof Uint8Array)) throw new Error('a lazy field can only be written in pieces');
       out.set(part, at);
       at += part.length;
     }
     out.set(this.#pending, at);
     return out;
+  }
+
+  /** The message in pieces, in order; lazy content is made one field at a time. */
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (const part of this.#parts) {
+      if (part instanceof Uint8Array) {
+        yield part;
+        continue;
+      }
+      const bytes = await part.load();
+      if (bytes.length !== part.length) throw new Error(`${bytes.length} bytes where ${part.length} were announced`);
+      yield bytes;
+    }
+    if (this.#pending.length > 0) yield Uint8Array.from(this.#pending);
   }
 
   #append(data: Uint8Array): void {

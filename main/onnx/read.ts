@@ -1,6 +1,6 @@
 import { UserError } from '../../shared/errors.ts';
 import type { OnnxDim, OnnxDtype } from './graph.ts';
-import { onnxDtypeCode } from './graph-writer.ts';
+import { onnxDtypeBytes, onnxDtypeCode } from './graph-writer.ts';
 import { ProtoReader } from './protobuf-reader.ts';
 
 /** A named tensor of a model: graph input, output, or constant. */
@@ -50,15 +50,6 @@ export const readLimits = {
 const dtypeOf = new Map<number, OnnxDtype>(
   Object.entries(onnxDtypeCode).map(([name, code]) => [code, name as OnnxDtype]),
 );
-
-const bytesPerElement: Readonly<Record<OnnxDtype, number>> = {
-  float32: 4,
-  int64: 8,
-  int32: 4,
-  bool: 1,
-  uint8: 1,
-  float16: 2,
-};
 
 /** Collects a summary while it walks the nested messages of a model. */
 class SummaryBuilder {
@@ -296,7 +287,7 @@ function constantProblem(model: ModelSummary, maxBytes: number): string | undefi
     if (isExternal) return `${what} lies in another file`;
     if (dtype === undefined) return `${what} has an element type that is not allowed`;
     if (shape.some((size) => size < 0)) return `${what} has a negative size`;
-    const expected = shape.reduce((product, size) => product * size, 1) * bytesPerElement[dtype];
+    const expected = shape.reduce((product, size) => product * size, 1) * onnxDtypeBytes[dtype];
     if (bytes !== expected) return `${what} holds ${bytes} bytes instead of ${expected}`;
     total += bytes;
   }
