@@ -1,0 +1,74 @@
+import { escapeHtml } from '../html.ts';
+import { verdictSymbols } from '../verdict-marks.ts';
+
+/** Ready HTML, as opposed to text that still has to be escaped. */
+export interface Html {
+  readonly html: string;
+}
+
+/** Tagged template: every value is escaped, except what is HTML already; lists are joined. */
+export function html(
+  strings: TemplateStringsArray,
+  ...values: readonly (string | number | Html | readonly Html[])[]
+): Html {
+  const shown = values.map((value) => {
+    if (typeof value === 'object') return 'html' in value ? value.html : value.map((item) => item.html).join('');
+    return escapeHtml(String(value));
+  });
+  return { html: strings.reduce((text, next, i) => text + shown[i - 1]! + next) };
+}
+
+const styles = `
+@page { size: A4; margin: 16mm 14mm 20mm; }
+* { box-sizing: border-box; }
+body { margin: 0; color: #16191f; font: 10pt/1.4 Inter, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif; font-variant-numeric: tabular-nums; }
+header { border-bottom: 1.5pt solid #16191f; padding-bottom: 3mm; margin-bottom: 5mm; }
+h1 { font-size: 20pt; margin: 0; line-height: 1.15; }
+h2 { font-size: 12.5pt; margin: 7mm 0 2mm; break-after: avoid; }
+p { margin: 1mm 0; }
+.soft { color: #555d6b; }
+dl { display: grid; grid-template-columns: 42mm 1fr; gap: 1mm 4mm; margin: 0; }
+dt { color: #555d6b; } dd { margin: 0; overflow-wrap: anywhere; }
+table { width: 100%; border-collapse: collapse; }
+thead { display: table-header-group; }
+tr { break-inside: avoid; }
+th { text-align: left; font-weight: 600; border-bottom: 1pt solid #16191f; }
+th, td { padding: 1.2mm 2mm 1.2mm 0; vertical-align: top; }
+td { border-bottom: .5pt solid #d5d9e0; }
+.number { text-align: right; }
+.mark { width: 1em; height: 1em; vertical-align: -.12em; fill: currentColor; }
+.pass { color: #0b6b3a; } .fail { color: #b3151d; } .review { color: #8a5200; } .noDecision { color: #6a3fb5; }
+.verdict { font-size: 26pt; font-weight: 700; line-height: 1.1; }
+.pictures { display: flex; gap: 5mm; margin: 4mm 0; }
+figure { margin: 0; flex: 1; } figcaption { color: #555d6b; font-size: 9pt; }
+figure .stack { position: relative; } figure img { width: 100%; display: block; } figure .stack img + img { position: absolute; inset: 0; height: 100%; }
+svg text { font: 8pt Inter, 'Liberation Sans', sans-serif; fill: #16191f; }
+.chart { break-inside: avoid; }
+`;
+
+/** A whole printable page with its own styles; it loads nothing. */
+export function reportPage(title: string, locale: string, body: Html): string {
+  return `<!doctype html><html lang="${escapeHtml(locale)}"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><style>${styles}</style></head><body>${verdictSymbols}${body.html}</body></html>`;
+}
+
+/** Label and value pairs. */
+export function facts(rows: readonly (readonly [string, string | number | Html])[]): Html {
+  return html`<dl>
+    ${rows.map(
+      ([label, value]) =>
+        html`<dt>${label}</dt>
+          <dd>${value}</dd>`,
+    )}
+  </dl>`;
+}
+
+export function percent(share: number, locale: string, digits = 1): string {
+  return `${(100 * share).toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits })} %`;
+}
+
+/** Date and time nobody can misread, in local time. */
+export function localTime(iso: string): string {
+  const time = new Date(iso);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}

@@ -1,0 +1,301 @@
+/** The words of the printed reports. One record per language; the type makes a missing word an error. */
+import type { Verdict } from '../../../shared/detection.ts';
+
+export interface ReportWords {
+  locale: string;
+  lotReport: string;
+  partCertificate: string;
+  modelCard: string;
+  station: string;
+  project: string;
+  lot: string;
+  serial: string;
+  class: string;
+  period: string;
+  printed: string;
+  allLots: string;
+  parts: string;
+  share: string;
+  interval: string;
+  verdicts: Record<Verdict, string>;
+  verdict: string;
+  yieldOverTime: string;
+  yieldAxis: string;
+  timeAxis: string;
+  defects: string;
+  partsAxis: string;
+  person: string;
+  personAnswered: string;
+  falseRejects: string;
+  escapes: string;
+  failedParts: string;
+  more: (count: number) => string;
+  time: string;
+  score: string;
+  reviewFrom: string;
+  failFrom: string;
+  model: string;
+  modelHash: string;
+  basis: string;
+  picture: string;
+  heatMap: string;
+  pictureHash: string;
+  local: string;
+  semantic: string;
+  memory: string;
+  rawScore: string;
+  scoreHint: string;
+  reason: string;
+  trainedOn: (pictures: number) => string;
+  trainedAt: string;
+  trainedBy: string;
+  preset: string;
+  engine: string;
+  parity: string;
+  parityStatement: (difference: string, flips: number, pictures: number) => string;
+  perClass: string;
+  notMeasured: string;
+  thresholdChanges: string;
+  none: string;
+}
+
+const en: ReportWords = {
+  locale: 'en',
+  lotReport: 'Lot report',
+  partCertificate: 'Part certificate',
+  modelCard: 'Model card',
+  station: 'Station',
+  project: 'Project',
+  lot: 'Lot',
+  serial: 'Serial',
+  class: 'Class',
+  period: 'Period',
+  printed: 'Printed',
+  allLots: 'all lots',
+  parts: 'Parts',
+  share: 'Share',
+  interval: '95 % interval',
+  verdicts: { pass: 'Pass', fail: 'Fail', review: 'Review', noDecision: 'No decision' },
+  verdict: 'Verdict',
+  yieldOverTime: 'Parts passed over time',
+  yieldAxis: 'passed (%)',
+  timeAxis: 'time',
+  defects: 'Defects by kind',
+  partsAxis: 'parts',
+  person: 'Answered by a person',
+  personAnswered: 'Parts that a person answered',
+  falseRejects: 'False rejects found',
+  escapes: 'Escapes found',
+  failedParts: 'Parts not passed',
+  more: (count) => `${count} more are in the export.`,
+  time: 'Time',
+  score: 'Score',
+  reviewFrom: 'Review from',
+  failFrom: 'Fail from',
+  model: 'Model',
+  modelHash: 'Model hash (SHA-256)',
+  basis: 'Basis of the thresholds',
+  picture: 'Picture',
+  heatMap: 'Suspicious places',
+  pictureHash: 'Picture hash (SHA-256)',
+  local: 'Local change',
+  semantic: 'Part as a whole',
+  memory: 'Unlike known good parts',
+  rawScore: 'raw score',
+  scoreHint: '50 is the fail threshold; higher is less like a good part.',
+  reason: 'Reason',
+  trainedOn: (pictures) => `${pictures} pictures of good parts`,
+  trainedAt: 'Trained',
+  trainedBy: 'Trained by',
+  preset: 'Preset',
+  engine: 'Engine',
+  parity: 'Parity check',
+  parityStatement: (difference, flips, pictures) =>
+    `Trainer and package differ by at most ${difference} over ${pictures} pictures; ${flips} verdicts differ.`,
+  perClass: 'Found on pictures that took no part in training',
+  notMeasured: 'not measured',
+  thresholdChanges: 'Changes of the thresholds',
+  none: 'none',
+};
+
+const de: ReportWords = {
+  locale: 'de',
+  lotReport: 'Losbericht',
+  partCertificate: 'Teilezertifikat',
+  modelCard: 'Modellkarte',
+  station: 'Station',
+  project: 'Projekt',
+  lot: 'Los',
+  serial: 'Seriennummer',
+  class: 'Klasse',
+  period: 'Zeitraum',
+  printed: 'Gedruckt',
+  allLots: 'alle Lose',
+  parts: 'Teile',
+  share: 'Anteil',
+  interval: '95-%-Intervall',
+  verdicts: { pass: 'Gut', fail: 'Schlecht', review: 'Prüfen', noDecision: 'Keine Entscheidung' },
+  verdict: 'Urteil',
+  yieldOverTime: 'Gutteile im Zeitverlauf',
+  yieldAxis: 'gut (%)',
+  timeAxis: 'Zeit',
+  defects: 'Fehler nach Art',
+  partsAxis: 'Teile',
+  person: 'Von Menschen entschieden',
+  personAnswered: 'Von Menschen entschiedene Teile',
+  falseRejects: 'Gefundene Pseudofehler',
+  escapes: 'Gefundener Schlupf',
+  failedParts: 'Nicht bestandene Teile',
+  more: (count) => `${count} weitere stehen im Export.`,
+  time: 'Zeit',
+  score: 'Wert',
+  reviewFrom: 'Prüfen ab',
+  failFrom: 'Schlecht ab',
+  model: 'Modell',
+  modelHash: 'Prüfsumme des Modells (SHA-256)',
+  basis: 'Grundlage der Schwellen',
+  picture: 'Bild',
+  heatMap: 'Auffällige Stellen',
+  pictureHash: 'Prüfsumme des Bildes (SHA-256)',
+  local: 'Örtliche Abweichung',
+  semantic: 'Teil als Ganzes',
+  memory: 'Anders als bekannte Gutteile',
+  rawScore: 'Rohwert',
+  scoreHint: '50 ist die Schlecht-Schwelle; je höher, desto weniger gleicht das Teil einem Gutteil.',
+  reason: 'Grund',
+  trainedOn: (pictures) => `${pictures} Bilder von Gutteilen`,
+  trainedAt: 'Trainiert',
+  trainedBy: 'Trainiert von',
+  preset: 'Voreinstellung',
+  engine: 'Rechenwerk',
+  parity: 'Gleichlauf',
+  parityStatement: (difference, flips, pictures) =>
+    `Trainer und Paket weichen über ${pictures} Bilder höchstens ${difference} ab; ${flips} Urteile sind verschieden.`,
+  perClass: 'Auf Bildern gemessen, die nicht am Training teilnahmen',
+  notMeasured: 'nicht gemessen',
+  thresholdChanges: 'Änderungen der Schwellen',
+  none: 'keine',
+};
+
+const ko: ReportWords = {
+  locale: 'ko',
+  lotReport: '로트 보고서',
+  partCertificate: '부품 증명서',
+  modelCard: '모델 카드',
+  station: '스테이션',
+  project: '프로젝트',
+  lot: '로트',
+  serial: '일련번호',
+  class: '클래스',
+  period: '기간',
+  printed: '출력 시각',
+  allLots: '모든 로트',
+  parts: '부품 수',
+  share: '비율',
+  interval: '95 % 구간',
+  verdicts: { pass: '합격', fail: '불합격', review: '검토', noDecision: '판정 없음' },
+  verdict: '판정',
+  yieldOverTime: '시간별 합격률',
+  yieldAxis: '합격 (%)',
+  timeAxis: '시간',
+  defects: '종류별 결함',
+  partsAxis: '부품 수',
+  person: '사람의 판정',
+  personAnswered: '사람이 판정한 부품',
+  falseRejects: '발견된 오불합격',
+  escapes: '발견된 유출',
+  failedParts: '합격하지 못한 부품',
+  more: (count) => `${count}개가 내보내기 파일에 더 있습니다.`,
+  time: '시각',
+  score: '점수',
+  reviewFrom: '검토 기준',
+  failFrom: '불합격 기준',
+  model: '모델',
+  modelHash: '모델 해시 (SHA-256)',
+  basis: '임계값의 근거',
+  picture: '사진',
+  heatMap: '의심 부위',
+  pictureHash: '사진 해시 (SHA-256)',
+  local: '국부 변화',
+  semantic: '부품 전체',
+  memory: '알려진 양품과의 차이',
+  rawScore: '원점수',
+  scoreHint: '50이 불합격 임계값이며, 높을수록 양품과 다릅니다.',
+  reason: '사유',
+  trainedOn: (pictures) => `양품 사진 ${pictures}장`,
+  trainedAt: '학습 시각',
+  trainedBy: '학습한 사람',
+  preset: '프리셋',
+  engine: '엔진',
+  parity: '일치 검사',
+  parityStatement: (difference, flips, pictures) =>
+    `사진 ${pictures}장에서 학습기와 패키지의 차이는 최대 ${difference}이고, 판정 차이는 ${flips}건입니다.`,
+  perClass: '학습에 쓰이지 않은 사진에서 측정',
+  notMeasured: '측정하지 않음',
+  thresholdChanges: '임계값 변경',
+  none: '없음',
+};
+
+const zhCN: ReportWords = {
+  locale: 'zh-CN',
+  lotReport: '批次报告',
+  partCertificate: '零件证书',
+  modelCard: '模型卡',
+  station: '工位',
+  project: '项目',
+  lot: '批次',
+  serial: '序列号',
+  class: '类别',
+  period: '时间段',
+  printed: '打印时间',
+  allLots: '所有批次',
+  parts: '零件数',
+  share: '占比',
+  interval: '95 % 区间',
+  verdicts: { pass: '合格', fail: '不合格', review: '复核', noDecision: '未判定' },
+  verdict: '判定',
+  yieldOverTime: '合格率随时间变化',
+  yieldAxis: '合格 (%)',
+  timeAxis: '时间',
+  defects: '缺陷种类',
+  partsAxis: '零件数',
+  person: '人工判定',
+  personAnswered: '人工判定的零件',
+  falseRejects: '发现的误判',
+  escapes: '发现的漏检',
+  failedParts: '未合格的零件',
+  more: (count) => `另有 ${count} 个在导出文件中。`,
+  time: '时间',
+  score: '分数',
+  reviewFrom: '复核起点',
+  failFrom: '不合格起点',
+  model: '模型',
+  modelHash: '模型哈希 (SHA-256)',
+  basis: '阈值依据',
+  picture: '图片',
+  heatMap: '可疑位置',
+  pictureHash: '图片哈希 (SHA-256)',
+  local: '局部变化',
+  semantic: '零件整体',
+  memory: '与已知良品不同',
+  rawScore: '原始分数',
+  scoreHint: '50 为不合格阈值；分数越高，越不像良品。',
+  reason: '原因',
+  trainedOn: (pictures) => `${pictures} 张良品图片`,
+  trainedAt: '训练时间',
+  trainedBy: '训练人',
+  preset: '预设',
+  engine: '引擎',
+  parity: '一致性检查',
+  parityStatement: (difference, flips, pictures) =>
+    `在 ${pictures} 张图片上，训练器与模型包最多相差 ${difference}，判定不同 ${flips} 个。`,
+  perClass: '在未参与训练的图片上测得',
+  notMeasured: '未测量',
+  thresholdChanges: '阈值变更',
+  none: '无',
+};
+
+/** @param language as in the settings */
+export function reportWords(language: 'en' | 'de' | 'ko' | 'zh-CN'): ReportWords {
+  return { en, de, ko, 'zh-CN': zhCN }[language];
+}
