@@ -73,7 +73,17 @@ const walls = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'dist-renderer/', 'node_modules/', 'demo-output/', 'coverage/', 'main/**/*.as.ts', '.twinspect/'] },
+  {
+    ignores: [
+      'dist/',
+      'dist-renderer/',
+      'node_modules/',
+      'demo-output/',
+      'coverage/',
+      'main/**/*.as.ts',
+      '.twinspect/',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.strict,
   ...vue.configs['flat/recommended'],
@@ -113,5 +123,8 @@ export default tseslint.config(
     files: ['*.config.*', 'bench/**', 'main/cli/**', '**/*.mjs'],
     rules: { 'no-console': 'off', 'no-restricted-syntax': 'off' },
   },
-  { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } } },
+  {
+    files: ['**/*.mjs', 'main/app/host/**/*.js'],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+  },
 );
