@@ -3,22 +3,17 @@
  * checked against an independent implementation in the tests.
  */
 
-/** Lanczos coefficients, g = 607/128, n = 15 (Godfrey 2001): relative error below 1e-14. */
-const lanczos = [
-  0.99999999999999709182, 57.156235665862923517, -59.597960355475491248, 14.136097974741747174, -0.49191381609762019978,
-  0.33994649984811888699e-4, 0.46523628927048575665e-4, -0.98374475304879564677e-4, 0.15808870322491248884e-3,
-  -0.21026444172410488319e-3, 0.2174396181152126432e-3, -0.16431810653676389022e-3, 0.84418223983852743293e-4,
-  -0.2619083840158140867e-4, 0.36899182659531622704e-5,
-] as const;
+/** B(2k) / (2k (2k - 1)): Stirling's series (Abramowitz and Stegun 6.1.40). */
+const stirling = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360_360, 1 / 156, -3617 / 122_400];
 
-/** ln Gamma(x), x > 0. */
+/** ln Gamma(x), x > 0. Moved up to 16 and beyond, where Stirling's series is exact in double precision. */
 export function logGamma(x: number): number {
-  if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
-  const z = x - 1;
-  const t = z + 607 / 128 + 0.5;
-  let sum: number = lanczos[0];
-  for (let i = 1; i < lanczos.length; i++) sum += lanczos[i]! / (z + i);
-  return (z + 0.5) * Math.log(t) - t + 0.5 * Math.log(2 * Math.PI) + Math.log(sum);
+  let product = 1;
+  let at = x;
+  while (at < 16) product *= at++;
+  let series = 0;
+  for (let k = stirling.length - 1; k >= 0; k--) series = series / (at * at) + stirling[k]!;
+  return (at - 0.5) * Math.log(at) - at + 0.5 * Math.log(2 * Math.PI) + series / at - Math.log(product);
 }
 
 /** Regularised incomplete beta function I_x(a, b): distribution function of Beta(a, b), a and b > 0. */

@@ -8,13 +8,27 @@ import { normalsNeeded, rateUpperBound, toleranceRank } from './binomial.ts';
  * - `maxF1`, `youden`: best point of the PR / ROC curve; need defects
  * - `maxEscapeRate`: highest threshold that lets at most this share of the defects pass; needs defects
  * - `maxFalseRejectRate`: lowest threshold that rejects at most this share of the normal pictures given
+ * - `cost`: cheapest threshold for what an escape, a false reject (and a review, where given) cost, at the line's
+ *   share of defective parts; need defects
  */
 export type ThresholdPolicy =
   | { kind: 'normalsOnly'; maxFalseRejectRate: number }
   | { kind: 'maxF1' }
   | { kind: 'youden' }
   | { kind: 'maxEscapeRate'; rate: number }
-  | { kind: 'maxFalseRejectRate'; rate: number };
+  | { kind: 'maxFalseRejectRate'; rate: number }
+  | CostPolicy;
+
+/** Costs in any one unit, for one part each. */
+export interface CostPolicy {
+  kind: 'cost';
+  escape: number;
+  reject: number;
+  /** A person's look at a part, who then decides rightly. Left out: nobody looks, there is one threshold. */
+  review?: number | undefined;
+  /** The line's share of defective parts. */
+  defectRate: number;
+}
 
 /**
  * What a threshold rests on.
@@ -142,6 +156,10 @@ function policyMerit(
     case 'maxFalseRejectRate':
       // Among those allowed the lowest threshold that still gains a defect.
       return falsePositiveRate <= policy.rate + 1e-12 ? recall : -Infinity;
+    case 'cost':
+      return (
+        -policy.escape * policy.defectRate * (1 - recall) - policy.reject * (1 - policy.defectRate) * falsePositiveRate
+      );
   }
 }
 

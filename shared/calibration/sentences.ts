@@ -32,9 +32,11 @@ export const sentenceTemplates = {
     '{count} escapes in {n} defects: with {confidence:percent} confidence between {low:percent} and {high:percent} of defective parts escape, wherever the thresholds are put on these same parts.',
   falseRejectBand:
     '{count} false rejects in {n} good parts: with {confidence:percent} confidence between {low:percent} and {high:percent} of good parts are rejected, wherever the thresholds are put on these same parts.',
+  bothTogether: 'Both statements hold together with {confidence:percent} confidence.',
   independence: 'All of this holds for parts drawn independently from the same production as those used here.',
   fewGroups:
-    'The parts come from {groups} groups only ({parts} parts): parts of one group resemble each other, so the figures are less certain than stated.',
+    'The {parts} parts come from {groups} groups (lots, serial numbers) and resemble each other within one: they are worth about {worth:number} independent parts, and the limits above are too narrow by as much.',
+  oneGroup: 'All {parts} parts come from one group (lot, serial number): nothing is known about others.',
   // Refusals
   noDefects: 'There are no defects, so nothing can be said about escapes. Defects needed: {moreDefects}.',
   noNormals: 'There are no good parts, so nothing can be said about false rejects. Good parts needed: {moreNormals}.',
@@ -81,6 +83,8 @@ export const sentenceTemplates = {
     'Class "{className}": threshold of all classes, moved by {offset:number} (its own scores count {weight:percent}, all classes the rest), from {normals} good parts of its own. The guarantee holds for the mix of classes.',
   classPooled:
     'Class "{className}": threshold of all classes ({normals} good parts and {defects} defects of its own are too few).',
+  classNone:
+    'Class "{className}": no threshold, for neither it nor all classes together keep the policy ({normals} good parts and {defects} defects of its own).',
   // Unknown class
   unknownOrder:
     'With {confidence:percent} confidence at most {high:percent} of parts of known classes are taken for unknown (held-out good parts used: {n}).',
