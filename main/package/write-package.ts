@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
 import { UserError } from '../../shared/errors.ts';
@@ -24,12 +25,18 @@ export interface ManifestContent extends Omit<
   preset: { name: string; constants: object };
 }
 
+/** A graph on disk, too large to be held in memory as often as it would be. */
+export interface GraphFile {
+  /** The ONNX model. */
+  readonly path: string;
+}
+
 export interface PackageContent {
   manifest: ManifestContent;
   /** Snapshot in the order that `nearestNormal` counts in. */
   normals: readonly NormalPicture[];
   /** ONNX model; written as it is, not copied. */
-  graph: Uint8Array;
+  graph: Uint8Array | GraphFile;
   /** Anything JSON holds. */
   calibration?: unknown;
   /** A safetensors file. */
@@ -55,7 +62,8 @@ const pieceBytes = 2 ** 24;
  *   {@link writeFileAtomic}; nothing is written then
  */
 export async function writePackage(path: string, content: PackageContent): Promise<WrittenPackage> {
-  const { manifest, members } = assemble(path, content);
+  const { graph } = content;
+  const { manifest, members } = assemble(path, content, graph instanceof Uint8Array ? graph : await measure(graph));
   const hash = createHash('sha256');
   let fileBytes = 0;
   async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -69,14 +77,35 @@ export async function writePackage(path: string, content: PackageContent): Promi
   return { path, modelHash: hash.digest('hex'), fileBytes, manifest };
 }
 
+/** A member that stays in its own file. */
+interface FileMember {
+  path: string;
+  bytes: number;
+  sha256: string;
+}
+
+async function measure({ path }: GraphFile): Promise<FileMember> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const piece of createReadStream(path, { highWaterMark: pieceBytes })) {
+    hash.update(piece as Buffer);
+    bytes += (piece as Buffer).length;
+  }
+  return { path, bytes, sha256: hash.digest('hex') };
+}
+
 /** Checks the content and turns it into members, the manifest first. */
-function assemble(path: string, content: PackageContent): { manifest: Manifest; members: Map<MemberName, Uint8Array> } {
+function assemble(
+  path: string,
+  content: PackageContent,
+  graph: Uint8Array | FileMember,
+): { manifest: Manifest; members: Map<MemberName, Uint8Array | FileMember> } {
   const refuse = (why: string): UserError =>
     new UserError('packageRefused', `The model package "${path}" is not written: ${why}.`);
   const normals = normalsSchema.safeParse(content.normals);
   if (!normals.success) throw refuse(describeIssue('the snapshot', normals.error.issues));
-  const others = new Map<MemberName, Uint8Array>([
-    ['graph.onnx', content.graph],
+  const others = new Map<MemberName, Uint8Array | FileMember>([
+    ['graph.onnx', graph],
     ['normals.json', jsonBytes(normals.data)],
     ['attribution.txt', Buffer.from(`${content.manifest.attribution.join('\n\n')}\n`)],
   ]);
@@ -88,15 +117,20 @@ function assemble(path: string, content: PackageContent): { manifest: Manifest; 
     ...content.manifest,
     preset: { ...content.manifest.preset, constants: plain(content.manifest.preset.constants) },
     members: memberNames.flatMap((name) => {
-      const bytes = others.get(name);
-      return bytes === undefined ? [] : [{ name, sha256: sha256Of(bytes), bytes: bytes.length }];
+      const member = others.get(name);
+      if (member === undefined) return [];
+      if (!(member instanceof Uint8Array)) return [{ name, sha256: member.sha256, bytes: member.bytes }];
+      return [{ name, sha256: sha256Of(member), bytes: member.length }];
     }),
     snapshotHash: snapshotHashOf(normals.data),
   });
   if (!manifest.success) throw refuse(describeIssue('the manifest', manifest.error.issues));
   const disagreement = crossCheck(manifest.data, normals.data);
   if (disagreement !== null) throw refuse(disagreement);
-  return { manifest: manifest.data, members: new Map([['manifest.json', jsonBytes(manifest.data)], ...others]) };
+  return {
+    manifest: manifest.data,
+    members: new Map<MemberName, Uint8Array | FileMember>([['manifest.json', jsonBytes(manifest.data)], ...others]),
+  };
 }
 
 function plain(value: object): unknown {
@@ -113,7 +147,7 @@ function jsonBytes(value: unknown): Buffer {
 }
 
 /** The zip file as a stream; a fixed date and no compression keep it the same everywhere. */
-function zipOf(members: Map<MemberName, Uint8Array>): AsyncIterable<Uint8Array> {
+function zipOf(members: Map<MemberName, Uint8Array | FileMember>): AsyncIterable<Uint8Array> {
   const zip = new ZipFile();
   const output = zip.outputStream as Readable;
   zip.on('error', (error: Error) => output.destroy(error));
@@ -122,6 +156,12 @@ function zipOf(members: Map<MemberName, Uint8Array>): AsyncIterable<Uint8Array> 
   for (const name of memberNames) {
     const bytes = members.get(name);
     if (bytes === undefined) continue;
+    if (!(bytes instanceof Uint8Array)) {
+      zip.addReadStreamLazy(name, { ...options, size: bytes.bytes }, (give) =>
+        give(null, createReadStream(bytes.path, { highWaterMark: pieceBytes })),
+      );
+      continue;
+    }
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (buffer.length <= largestBuffer) zip.addBuffer(buffer, name, options);
     else {

@@ -50,7 +50,7 @@ export function preparePicture(picture: Picture, options: PrepareOptions): Prepa
     fillIgnored(seen, ignoreMask, options.region?.x ?? 0, options.region?.y ?? 0, picture);
   }
   let sized = resample(seen, resizeTo, resizeTo, filter);
-  if (resizeTo !== size) sized = cropPicture(sized, centre(resizeTo, size));
+  if (resizeTo !== size) sized = cropPicture(sized, centreCrop(resizeTo, size));
   const pixelHash = createHash('sha256').update(sized.data).digest('hex');
   return { width: size, height: size, data: sized.data, pixelHash };
 }
@@ -66,7 +66,7 @@ export function maskToSize(mask: Picture, geometry: PictureGeometry): Uint8Array
   const { size } = geometry;
   const resizeTo = checkedResize(geometry);
   const seen = geometry.region === undefined ? mask : cutRegion(mask, geometry.region);
-  const offset = centre(resizeTo, size).x;
+  const offset = centreCrop(resizeTo, size).x;
   const out = new Uint8Array(size * size);
   for (let y = 0; y < size; y++) {
     const row = Math.floor(((y + offset + 0.5) * seen.height) / resizeTo);
@@ -84,8 +84,8 @@ function checkedResize({ size, resizeTo = size }: PictureGeometry): number {
   return resizeTo;
 }
 
-/** Offset as torchvision's CenterCrop: half, rounded to even. */
-function centre(from: number, size: number): Region {
+/** Centre of a square picture, cut as torchvision's CenterCrop: half the difference, rounded to even. */
+export function centreCrop(from: number, size: number): Region {
   const half = (from - size) / 2;
   const lower = Math.floor(half);
   const offset = half === lower || lower % 2 === 0 ? lower : lower + 1;

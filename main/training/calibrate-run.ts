@@ -1,6 +1,6 @@
 import { calibrateThresholds, type ThresholdCalibration } from '../../shared/calibration/thresholds.ts';
+import type { Scorer } from './recipe.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { TrainerScorer } from './trainer-scorer.ts';
 
 /** Thresholds of a run and the scores they rest on. */
 export interface RunCalibration {
@@ -15,7 +15,7 @@ export interface RunCalibration {
  */
 export async function calibrateRun(
   { classes }: Snapshot,
-  scorer: TrainerScorer,
+  scorer: Pick<Scorer, 'score'>,
   signal: AbortSignal,
 ): Promise<RunCalibration> {
   const scores: RunCalibration['scores'] = [];

@@ -1,12 +1,23 @@
 import { UserError } from '../../shared/errors.ts';
+import type { BackboneEntry } from '../backbones/registry.ts';
 import { readPicture } from '../pictures/decode.ts';
 import { preparePicture } from '../pictures/prepare.ts';
 import type { PreparedPicture } from '../pictures/picture.ts';
 import type { FeatureCache, TeacherFeatures } from './feature-cache.ts';
-import type { Teacher } from './teacher.ts';
 
-/** What the store needs of a teacher. */
-export type FeatureSource = Pick<Teacher, 'entry' | 'layout' | 'features'>;
+/** What the store needs of a teacher; `Features` are one picture's features as views of its record. */
+export interface FeatureSource<Features = TeacherFeatures> {
+  /** How pictures are prepared for it. */
+  readonly entry: { readonly input: Pick<BackboneEntry['input'], 'size' | 'filter'> };
+  readonly layout: {
+    /** Numbers per picture. */
+    readonly length: number;
+    /** Splits one record into its arrays, without copying. */
+    split(record: Float32Array): Features;
+  };
+  /** One teacher pass. @returns one record per picture, laid out by `layout` */
+  features(pictures: readonly PreparedPicture[]): Promise<Float32Array[]>;
+}
 
 /** Pictures that go through the teacher at once. */
 const batchPictures = 4;
@@ -15,19 +26,24 @@ const batchPictures = 4;
  * Features of the run's pictures by position in the run's list: from memory, else from the cache on disk, else from
  * the teacher. The cache folder may vanish at any time; that costs time, never a result.
  */
-export class FeatureStore {
+export class FeatureStore<Features = TeacherFeatures> {
   readonly #paths: readonly string[];
-  readonly #teacher: FeatureSource;
-  readonly #cache: FeatureCache;
+  readonly #teacher: FeatureSource<Features>;
+  readonly cache: FeatureCache;
   readonly #pixelHashes: (string | undefined)[];
   readonly #records = new Map<number, Float32Array>();
   readonly #limitRecords: number;
 
   /** @param memoryLimitBytes how much may be held in memory; the rest is read from the cache when asked for */
-  constructor(paths: readonly string[], teacher: FeatureSource, cache: FeatureCache, memoryLimitBytes: number) {
+  constructor(
+    paths: readonly string[],
+    teacher: FeatureSource<Features>,
+    cache: FeatureCache,
+    memoryLimitBytes: number,
+  ) {
     this.#paths = paths;
     this.#teacher = teacher;
-    this.#cache = cache;
+    this.cache = cache;
     this.#pixelHashes = paths.map(() => undefined);
     this.#limitRecords = Math.max(64, Math.floor(memoryLimitBytes / (teacher.layout.length * 4)));
   }
@@ -72,10 +88,10 @@ export class FeatureStore {
       for (let index = 0; index < this.#paths.length; index++) {
         signal.throwIfAborted();
         const picture = await this.prepared(index);
-        const key = this.#cache.key(picture.pixelHash);
-        const record = await this.#cache.read(key);
+        const key = this.cache.key(picture.pixelHash);
+        const record = await this.cache.read(key);
         if (record !== undefined) {
-          await this.#cache.touch(key);
+          await this.cache.touch(key);
           this.#keep(index, record);
           fromCache++;
           onDone(++done, fromCache);
@@ -93,11 +109,11 @@ export class FeatureStore {
   }
 
   /** Features of one picture. @throws UserError when picture and cache are both gone */
-  async get(index: number): Promise<TeacherFeatures> {
+  async get(index: number): Promise<Features> {
     let record = this.#records.get(index);
     if (record === undefined) {
       const hash = this.#pixelHashes[index];
-      if (hash !== undefined) record = await this.#cache.read(this.#cache.key(hash));
+      if (hash !== undefined) record = await this.cache.read(this.cache.key(hash));
       if (record !== undefined) this.#keep(index, record);
     }
     if (record === undefined) {
@@ -116,11 +132,18 @@ export class FeatureStore {
     return this.#teacher.layout.split(record);
   }
 
+  /** Features of one picture as the teacher gives them, not rounded by a cache of half precision. */
+  async exact(index: number): Promise<Features> {
+    if (this.cache.precision === 'full') return this.get(index);
+    const [record] = await this.#teacher.features([await this.prepared(index)]);
+    return this.#teacher.layout.split(record!);
+  }
+
   async #compute(batch: readonly { index: number; picture: PreparedPicture }[]): Promise<void> {
     const records = await this.#teacher.features(batch.map(({ picture }) => picture));
     for (const [i, { index, picture }] of batch.entries()) {
       this.#keep(index, records[i]!);
-      await this.#cache.write(this.#cache.key(picture.pixelHash), records[i]!);
+      await this.cache.write(this.cache.key(picture.pixelHash), records[i]!);
     }
   }
 

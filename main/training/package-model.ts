@@ -1,34 +1,32 @@
 import path from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { BackboneEntry } from '../backbones/registry.ts';
 import { fusedOutputs } from '../detector/fused-graph.ts';
-import { fusionDefaults } from '../nn/embedded-detector.ts';
-import { memoryDefaults } from '../memory/defaults.ts';
-import type { EmbeddedPreset } from '../nn/presets.ts';
-import { writePackage, type WrittenPackage } from '../package/write-package.ts';
+import { writePackage, type GraphFile, type WrittenPackage } from '../package/write-package.ts';
 import type { RunCalibration } from './calibrate-run.ts';
-import { defectShare } from './defects.ts';
 import type { ParityReport } from './parity-gate.ts';
+import type { MethodFacts } from './recipe.ts';
 import type { TrainingRequest } from './request.ts';
 import type { RunClass, Snapshot } from './snapshot.ts';
 
 /** What a run has produced. */
 export interface RunResult {
   request: TrainingRequest;
-  preset: EmbeddedPreset;
   snapshot: Snapshot;
-  entry: BackboneEntry;
-  backboneHash: string;
-  graph: Uint8Array;
+  facts: MethodFacts;
+  graph: Uint8Array | GraphFile;
   calibration: RunCalibration;
   parity: ParityReport;
 }
 
 /** Writes the model package of a finished run. @throws UserError when it can't be written; then nothing is there */
-export function packageModel(
-  { request, preset, snapshot, entry, backboneHash, graph, calibration, parity }: RunResult,
-  engine: { engine: string; provider: string; threads: number; mode: string },
-): Promise<WrittenPackage> {
+export function packageModel({
+  request,
+  snapshot,
+  facts,
+  graph,
+  calibration,
+  parity,
+}: RunResult): Promise<WrittenPackage> {
   const createdAt = new Date().toISOString();
   const normals = snapshot.pictures.slice(0, snapshot.normalCount);
   const heldOut = new Set(snapshot.classes.flatMap(({ pictures, split }) => split.heldOut.map((i) => pictures[i]!)));
@@ -46,28 +44,24 @@ export function packageModel(
       id: `${request.preset}-${snapshot.hash.slice(0, 8)}-${request.seed}`,
       createdAt,
       productVersion: packageJson.version,
-      preset: {
-        name: request.preset,
-        constants: {
-          students: request.instant ? null : preset.students,
-          ...(snapshot.defects.length > 0 && { defects: { pictures: snapshot.defects.length, share: defectShare } }),
-          searchDims: preset.searchDims,
-          memory: memoryDefaults,
-          fusion: fusionDefaults,
-        },
-      },
+      preset: { name: request.preset, constants: facts.constants },
       seed: request.seed,
-      engine: { engine: engine.engine, provider: engine.provider, threads: engine.threads, mode: engine.mode },
+      engine: {
+        engine: facts.engine.engine,
+        provider: facts.engine.provider,
+        threads: facts.engine.threads,
+        mode: facts.engine.mode,
+      },
       libraries: { 'onnxruntime-node': onnxruntime, '@tensorflow/tfjs-core': tfjs, node: process.versions.node },
-      backbone: { id: entry.id, sha256: backboneHash },
-      inputSize: entry.input.size,
+      backbone: facts.backbone,
+      inputSize: facts.inputSize,
       outputs: [...fusedOutputs],
       classes: snapshot.classes.map((runClass, c) => describeClass(runClass, calibration.scores[c]!.scores)),
       thresholds: calibration.thresholds,
       parity,
       metrics: null,
-      attribution: [entry.attribution],
-      notes: request.instant ? 'Instant mode: normal memory only, without the students.' : '',
+      attribution: facts.attribution,
+      notes: facts.notes,
     },
   });
 }

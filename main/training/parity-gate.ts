@@ -4,10 +4,11 @@ import { thresholdsFor, type ThresholdCalibration } from '../../shared/calibrati
 import { runFused } from '../detector/open-detector.ts';
 import { evenlySpaced } from '../memory/calibrate.ts';
 import { parityTolerance } from '../package/manifest.ts';
+import type { GraphFile } from '../package/write-package.ts';
 import { openSession, type SessionOptions } from '../runtime/session.ts';
 import type { FeatureStore } from './feature-store.ts';
+import type { Scorer } from './recipe.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { TrainerScorer } from './trainer-scorer.ts';
 
 export interface ParityReport {
   /**
@@ -40,17 +41,17 @@ export async function parityGate({
   session,
   signal,
 }: {
-  graph: Uint8Array;
+  graph: Uint8Array | GraphFile;
   snapshot: Snapshot;
-  store: Pick<FeatureStore, 'prepared'>;
-  scorer: Pick<TrainerScorer, 'score'>;
+  store: Pick<FeatureStore<unknown>, 'prepared'>;
+  scorer: Pick<Scorer, 'score'>;
   thresholds: ThresholdCalibration;
   session: SessionOptions;
   signal: AbortSignal;
 }): Promise<ParityReport> {
   const classes = snapshot.classes.map(({ name }) => name);
   const report: ParityReport = { maxAbsDifference: 0, verdictFlips: 0, pictures: 0, tolerance: parityTolerance };
-  const fused = await openSession(graph, session);
+  const fused = await openSession(graph instanceof Uint8Array ? graph : graph.path, session);
   try {
     for (const picture of telling(snapshot)) {
       signal.throwIfAborted();

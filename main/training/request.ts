@@ -1,4 +1,6 @@
 import type { EngineName } from '../detector/detector.ts';
+import type { DataKind } from './assignments.ts';
+import type { CachePrecision } from './feature-cache.ts';
 import type { EmbeddedPreset } from '../nn/presets.ts';
 
 /** What a training run is asked for, by the command line or the station. */
@@ -29,6 +31,16 @@ export interface TrainingRequest {
   searchDims?: EmbeddedPreset['searchDims'];
   /** Folder of the feature cache; default: the user's cache folder. */
   cacheDir?: string;
+  /** How features are stored there; `half` takes half the space and rounds what the students learn from. Default `full`. */
+  cachePrecision?: CachePrecision;
+  /** Most that the folder may hold, bytes. */
+  cacheLimitBytes?: number;
+  /** Settings of a paper preset instead of its own, by dotted name: `schedule.total`, `decoder.dropout`, `crop`... */
+  settings?: ReadonlyMap<string, unknown>;
+  /** Data that the paper trains differently; default `general`. Paper presets only. */
+  dataKind?: DataKind;
+  /** Weight file of the teacher instead of the stored one. Paper presets only. */
+  backboneFile?: string;
 }
 
 export interface TrainingSummary {

@@ -1,48 +1,37 @@
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { totalmem } from 'node:os';
 import path from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import type { TrainingEvent } from '../../shared/training-events.ts';
-import { findBundledBackbone, readRegistry, verifyBackbone, type BackboneEntry } from '../backbones/registry.ts';
-import { readSafetensors } from '../backbones/safetensors.ts';
 import { readDataset } from '../datasets/read.ts';
-import { buildFusedGraph } from '../detector/fused-graph.ts';
-import { studentTensors } from '../detector/student-tensors.ts';
-import { presets, type EmbeddedPreset } from '../nn/presets.ts';
+import type { buildFusedGraph } from '../detector/fused-graph.ts';
+import { presets } from '../nn/presets.ts';
 import { checkWritable, removeLeftovers } from '../system/atomic-file.ts';
-import { modelsDir } from '../system/project-root.ts';
-import { Checkpoint } from './checkpoint.ts';
-import { cacheFolder, cacheLimitBytes } from './cache-folder.ts';
 import { calibrateRun } from './calibrate-run.ts';
-import { checkEngine, openEngine } from './engines.ts';
 import { findDefects } from './defects.ts';
-import { FeatureCache } from './feature-cache.ts';
-import { FeatureStore } from './feature-store.ts';
-import { fitMemory } from './fit-memory.ts';
+import { embeddedRecipe } from './embedded-recipe.ts';
+import { checkEngine, openEngine } from './engines.ts';
 import { packageModel } from './package-model.ts';
+import { paperRecipe } from './paper-recipe.ts';
 import { parityGate } from './parity-gate.ts';
 import { PhaseReporter } from './phase-reporter.ts';
+import type { Recipe, Run } from './recipe.ts';
 import type { TrainingRequest, TrainingSummary } from './request.ts';
-import { takeSnapshot, type Snapshot } from './snapshot.ts';
-import { Teacher } from './teacher.ts';
-import { TrainerScorer } from './trainer-scorer.ts';
-import { defaultCheckpointEvery, trainStudents } from './train-students.ts';
-
-/** Share of the machine's memory that cached features may take. */
-const featureMemoryShare = 0.2;
+import { takeSnapshot } from './snapshot.ts';
+import { defaultCheckpointEvery } from './student-loop.ts';
 
 /** Parts of a run that tests replace. */
 export interface TrainingParts {
   openEngine: typeof openEngine;
   /** Steps between two checkpoints. */
   checkpointEvery: number;
+  /** Of the embedded preset. */
   buildGraph: typeof buildFusedGraph;
 }
 
 /**
- * The whole training run: snapshot, teacher features, normal memory, students, one fused graph, parity gate,
- * thresholds, model package. Nothing is written to `request.out` before all of it has succeeded.
+ * The whole training run: snapshot, teacher features, what the preset learns from them (memory and students), one fused
+ * graph, parity gate, thresholds, model package. Nothing is written to `request.out` before all of it has succeeded.
+ * What each part means for a preset is in its recipe.
  *
  * @param signal aborts within one training step or one picture; the newest checkpoint stays for `resume`
  * @throws UserError naming what is wrong and what to do; the signal's reason when it's aborted
@@ -55,13 +44,13 @@ export async function trainModel(
 ): Promise<TrainingSummary> {
   signal.throwIfAborted();
   const report = new PhaseReporter(onEvent);
-  const begin = (...phase: Parameters<PhaseReporter['begin']>): void => {
+  const begin: Run['begin'] = (...phase) => {
     signal.throwIfAborted();
     report.begin(...phase);
     // Whoever hears of the phase may cancel at once.
     signal.throwIfAborted();
   };
-  const preset = embeddedPreset(request);
+  const recipe = recipeOf(request, parts);
   const session = {
     provider: request.engine === 'tfjs' ? 'cpu' : request.engine,
     ...(request.threads === undefined ? {} : { threads: request.threads }),
@@ -82,67 +71,36 @@ export async function trainModel(
     report.warn('An instant model has no students, and nothing else learns from defects: they are left out.');
   }
   const snapshot = await takeSnapshot(dataset, { seed: request.seed, shots: request.shots, defects }, signal);
-  const { entry, weights, backboneHash } = await openBackbone(preset);
 
   begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
-  const teacher = await Teacher.open(entry, weights, session);
+  const method = await recipe.open({
+    request,
+    snapshot,
+    session,
+    signal,
+    report,
+    begin,
+    openEngine: (step, initial) => (parts.openEngine ?? openEngine)(request.engine, step, initial, session),
+    checkpointEvery: parts.checkpointEvery ?? defaultCheckpointEvery,
+  });
   try {
-    const cache = new FeatureCache(cacheFolder(request.cacheDir), teacher.graphHash, teacher.layout.length);
-    await cache.prune(cacheLimitBytes);
-    const paths = snapshot.pictures.map(({ path }) => path);
-    const store = new FeatureStore(paths, teacher, cache, totalmem() * featureMemoryShare);
-    await store.fill(signal, (done) => report.progress(done, paths.length));
-    const cacheWarned = cache.problem !== undefined;
-    if (cacheWarned) report.warn(`The feature cache is off: ${cache.problem}`);
+    const { store } = method;
+    await store.fill(signal, (done) => report.progress(done, snapshot.pictures.length));
+    const cacheWarned = store.cache.warning(snapshot.pictures.length);
+    if (cacheWarned !== undefined) report.warn(cacheWarned);
 
-    begin('memory', 'Building the memory of normal parts');
-    const memory = await fitMemory(snapshot.classes, teacher, store, {
-      seed: request.seed,
-      session,
-      searchDims: preset.searchDims,
-      signal,
-      onProgress: (share) => report.progress(Math.round(share * 1000), 1000),
-    });
-
-    const checkpoint = new Checkpoint(
-      `${request.out}.checkpoint`,
-      fingerprint(request, preset, snapshot, teacher),
-      request.resume,
-    );
-    let students;
-    if (!request.instant) {
-      begin('students', `Training the two students, ${preset.students.steps} steps`);
-      students = await trainStudents(snapshot.classes, teacher, store, {
-        students: preset.students,
-        defects: snapshot.defects,
-        seed: request.seed,
-        openEngine: (step, initial) => (parts.openEngine ?? openEngine)(request.engine, step, initial, session),
-        session,
-        checkpoint,
-        checkpointEvery: parts.checkpointEvery ?? defaultCheckpointEvery,
-        signal,
-        onStep: (done, total, losses) => report.progress(done, total, losses, preset.students.batch),
-        onNotice: (message) => report.notice(message),
-        onWarning: (message) => report.warn(message),
-      });
-    }
+    const fitted = await method.fit();
 
     begin('calibrate', 'Setting the thresholds');
-    const scorer = await TrainerScorer.open(teacher, store, memory, students, session);
+    const scorer = await fitted.openScorer();
     let calibration, graph, parity;
     try {
       calibration = await calibrateRun(snapshot, scorer, signal);
       const { thresholds } = calibration;
       report.notice(thresholds.pooled.statement);
 
-      begin('fuse', 'Writing one graph for teacher, memory and students');
-      const fitted = students;
-      graph = (parts.buildGraph ?? buildFusedGraph)({
-        entry,
-        weights,
-        memory,
-        students: fitted === undefined ? undefined : () => studentTensors(fitted, entry),
-      });
+      begin('fuse', 'Writing one graph for teacher and experts');
+      graph = await fitted.buildGraph();
 
       begin('parity', "Comparing the model's scores with the trainer's");
       parity = await parityGate({ graph, snapshot, store, scorer, thresholds, session, signal });
@@ -151,13 +109,10 @@ export async function trainModel(
     }
 
     begin('package', 'Writing the model package');
-    const written = await packageModel(
-      { request, preset, snapshot, entry, backboneHash, graph, calibration, parity },
-      students?.engine ?? teacher.engine,
-    );
-    // Instant mode has none of its own: what lies there may be another training's, still to be resumed.
-    if (students !== undefined) await checkpoint.remove();
-    if (cache.problem !== undefined && !cacheWarned) report.warn(`The feature cache is off: ${cache.problem}`);
+    const written = await packageModel({ request, snapshot, facts: fitted.facts, graph, calibration, parity });
+    await fitted.checkpoint?.remove();
+    const cacheTrouble = store.cache.warning(snapshot.pictures.length);
+    if (cacheTrouble !== undefined && cacheTrouble !== cacheWarned) report.warn(cacheTrouble);
     const phases = report.end();
     const { engine } = written.manifest;
     return {
@@ -170,43 +125,18 @@ export async function trainModel(
       parity,
     };
   } finally {
-    await teacher.close();
+    await method.close();
   }
 }
 
-/** @throws UserError `presetUnknown` | `presetUnavailable` */
-function embeddedPreset(request: TrainingRequest): EmbeddedPreset {
+/** @throws UserError `presetUnknown` | `presetInstant` | `settingInvalid` */
+function recipeOf(request: TrainingRequest, { buildGraph }: Partial<TrainingParts>): Recipe {
   const preset = Object.hasOwn(presets, request.preset) ? presets[request.preset as keyof typeof presets] : undefined;
   if (preset === undefined) {
     const known = Object.keys(presets).join(', ');
     throw new UserError('presetUnknown', `There is no preset "${request.preset}".`, `Choose one of: ${known}.`);
   }
-  if (preset.kind !== 'embedded') {
-    throw new UserError(
-      'presetUnavailable',
-      `The preset "${request.preset}" needs DINOv2 weights, which this version can't load yet.`,
-      'Use --preset embedded.',
-    );
-  }
-  return {
-    ...preset,
-    students: { ...preset.students, steps: request.steps ?? preset.students.steps },
-    searchDims: request.searchDims ?? preset.searchDims,
-  };
-}
-
-/** The preset's backbone, verified, at the preset's input size. */
-async function openBackbone({ backbone, inputSize }: EmbeddedPreset): Promise<{
-  entry: BackboneEntry;
-  weights: Awaited<ReturnType<typeof readSafetensors>>['tensors'];
-  backboneHash: string;
-}> {
-  const registry = await readRegistry(modelsDir());
-  const found = findBundledBackbone(registry, backbone);
-  const [file] = await verifyBackbone(registry, found);
-  const entry = { ...found, input: { ...found.input, size: inputSize } };
-  const { tensors } = await readSafetensors(file!, { rejectNonFinite: true });
-  return { entry, weights: tensors, backboneHash: entry.files[0]!.sha256 };
+  return preset.kind === 'embedded' ? embeddedRecipe(request, buildGraph) : paperRecipe(request);
 }
 
 /** @throws UserError when no file can be written there */
@@ -232,16 +162,4 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T
   } finally {
     signal.removeEventListener('abort', stop!);
   }
-}
-
-/** What a checkpoint belongs to: everything that decides the weights. */
-function fingerprint(
-  { seed }: TrainingRequest,
-  { students }: EmbeddedPreset,
-  snapshot: Snapshot,
-  { graphHash }: Teacher,
-): string {
-  const defects = snapshot.defects.map(({ picture, classIndex }) => [snapshot.pictures[picture]!.sha256, classIndex]);
-  const weightsDependOn = [snapshot.hash, graphHash, seed, students, defects];
-  return createHash('sha256').update(JSON.stringify(weightsDependOn)).digest('hex');
 }

@@ -7,19 +7,14 @@ import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto } from '../onnx/tracing-backend.ts';
 import { openSession, type GraphSession, type SessionOptions } from '../runtime/session.ts';
 import type { FeatureStore } from './feature-store.ts';
+import type { Scorer, TrainerScore } from './recipe.ts';
 import type { Teacher } from './teacher.ts';
-
-/** Fused score and class of one picture, as the trainer sees them. */
-export interface TrainerScore {
-  predScore: number;
-  classIndex: number;
-}
 
 /**
  * Scores pictures from their cached features, without the fused graph's own backbone: the reference that the parity
  * gate holds the package against, and a cheap way to score what has been through the teacher already.
  */
-export class TrainerScorer {
+export class TrainerScorer implements Scorer {
   readonly #teacher: Teacher;
   readonly #store: FeatureStore;
   readonly #session: GraphSession;

@@ -94,7 +94,7 @@ describe('writing and reading', () => {
     expect(model.manifest).toEqual(written.manifest);
     expect(model.manifest).toMatchObject({ format: 'twinspect-model', formatVersion: 1, ...content.manifest });
     expect(model.normals).toEqual(content.normals);
-    expect(Buffer.compare(model.graph, content.graph)).toBe(0);
+    expect(Buffer.compare(model.graph, content.graph as Uint8Array)).toBe(0);
     expect(Buffer.compare(model.statistics!, content.statistics!)).toBe(0);
     expect(model.calibration).toEqual(content.calibration);
     expect(model.attribution).toBe('Backbone: EfficientNet-Lite2, Apache-2.0\n\nPictures: CC BY 4.0\n');

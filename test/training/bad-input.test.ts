@@ -45,11 +45,26 @@ async function refusal(
 }
 
 describe('what is known at once is said at once, before any picture is read', () => {
-  it('an unknown preset, and one that cannot be had yet', async () => {
+  it('an unknown preset, one without a memory as instant, settings that are none', async () => {
     await place.part(part, { 'train/good': 2 });
     const unknown = await refusal(place.request({ preset: 'toString' }));
     expect(unknown.message).toContain('embedded');
-    expect(await refusal(place.request({ preset: 'paper-small' }))).toMatchObject({ code: 'presetUnavailable' });
+    const paper = (changes: Partial<TrainingRequest>) =>
+      refusal(place.request({ preset: 'paper-small', instant: false, ...changes }));
+    expect(await paper({ instant: true })).toMatchObject({ code: 'presetInstant', phases: [] });
+    for (const [key, value, told] of [
+      ['decoder.droput', 0.4, 'decoder.dropout'],
+      ['decoder.dropout', 2, 'decoder.dropout'],
+      ['schedule', 3, 'schedule'],
+      ['batch', '16', 'batch'],
+      ['resizeFilter', 'lanczos', 'resizeFilter'],
+      ['microBatch', 5, 'microBatch'],
+      ['groups', [[3], [13]], 'groups'],
+    ] as const) {
+      const refused = await paper({ settings: new Map([[key, value]]) });
+      expect(refused).toMatchObject({ code: 'settingInvalid', phases: [] });
+      expect(refused.message).toContain(told);
+    }
   });
 
   it('an output that is a folder, or lies inside a file', async () => {

@@ -44,7 +44,7 @@ async function somePictures(count: number): Promise<string[]> {
 
 function openStore(files: readonly string[], options: { teacherHash?: string; write?: typeof writeFile } = {}) {
   const { teacherHash = 'a teacher', write = writeFile } = options;
-  const cache = new FeatureCache(cacheDir, teacherHash, layout.length, write);
+  const cache = new FeatureCache(cacheDir, teacherHash, layout.length, { write });
   return { cache, store: new FeatureStore(files, teacher, cache, 0) };
 }
 

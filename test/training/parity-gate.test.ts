@@ -3,7 +3,7 @@ import { calibrateThresholds } from '../../shared/calibration/thresholds.ts';
 import { OnnxGraph } from '../../main/onnx/graph.ts';
 import type { PreparedPicture } from '../../main/pictures/picture.ts';
 import { parityGate, type ParityReport } from '../../main/training/parity-gate.ts';
-import type { TrainerScore } from '../../main/training/trainer-scorer.ts';
+import type { TrainerScore } from '../../main/training/recipe.ts';
 import { never } from './small-data.ts';
 
 const side = 8;

@@ -1,5 +1,8 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { EngineName } from '../../detector/detector.ts';
+import { cachePrecisions, type CachePrecision } from '../../training/feature-cache.ts';
+import { dataKinds, parseAssignments, type DataKind } from '../../training/assignments.ts';
+import type { TrainingRequest } from '../../training/request.ts';
 import type { TrainingEvent, TrainingPhase } from '../../../shared/training-events.ts';
 import {
   addCommand,
@@ -25,6 +28,12 @@ interface TrainOptions extends Omit<EngineOptions, 'engine'> {
   steps?: number;
   resume: boolean;
   instant: boolean;
+  set?: string[];
+  dataKind?: DataKind;
+  backboneFile?: string;
+  cacheDir?: string;
+  cachePrecision?: CachePrecision;
+  cacheLimit?: number;
   json?: boolean;
 }
 
@@ -35,8 +44,16 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     'train --data pictures/cookies --data pictures/tiles --out both.twin     (one model, all classes)',
     'train --data pictures/cookies --out cookies.twin --instant              (memory only, ready in seconds)',
     'train --data pictures/cookies --out cookies.twin --resume               (go on after a stop)',
+    "train --preset paper-small --data pictures --out all.twin               (the paper's own model, DINOv2)",
+    'train --preset paper-base --set crop=224 --set schedule.total=5000 --data pictures --out all.twin',
   ])
-    .option('--preset <name>', 'recipe of the training', 'embedded')
+    .option('--preset <name>', 'embedded, paper-small, paper-base or paper-large', 'embedded')
+    .option('--set <name=value>', 'another value for a setting of a paper preset; may be given again', collect)
+    .addOption(new Option('--data-kind <name>', 'data that the paper trains differently').choices(dataKinds))
+    .option('--backbone-file <file>', "weight file of the paper preset's teacher instead of the stored one")
+    .option('--cache-dir <dir>', 'folder of the feature cache')
+    .addOption(new Option('--cache-precision <name>', 'half takes half the disk').choices(cachePrecisions))
+    .option('--cache-limit <GiB>', 'most that the feature cache may hold', parseGibibytes)
     .option('--seed <number>', 'the same seed gives the same model', parseSeed, 0)
     .option('--shots <count>', 'use this many good pictures of each class only', parseCount)
     .option('--defects <dir>', 'known defects, a folder per class; the students see a few; may be given again', collect)
@@ -52,17 +69,30 @@ export function addTrainCommand(program: Command, context: CommandContext): void
   requireOption(command, '--out <file>', 'model package to write (.twin)');
   addEngineOptions(command, ['tfjs']).action(async (options: TrainOptions) => {
     const reporter = reporterOf(context, options);
-    const summary = await context.services.trainModel(
-      { dataDirs: options.data, ...(options.defects && { defectDirs: options.defects }), ...options },
-      eventPrinter(reporter, true),
-      context.signal,
-    );
+    const summary = await context.services.trainModel(requestOf(options), eventPrinter(reporter, true), context.signal);
     reporter.settle();
     reporter.record({ type: 'done', ...summary });
     reporter.say(
       `Model: ${summary.modelPath}, ${String(summary.classes.length)} classes, in ${formatDuration(summary.elapsedMs)}.`,
     );
   });
+}
+
+/** @throws UserError `settingInvalid` */
+function requestOf({ data, defects, set, cacheLimit, json: _json, ...options }: TrainOptions): TrainingRequest {
+  return {
+    ...options,
+    dataDirs: data,
+    ...(defects && { defectDirs: defects }),
+    ...(set && { settings: parseAssignments(set) }),
+    ...(cacheLimit !== undefined && { cacheLimitBytes: cacheLimit * 2 ** 30 }),
+  };
+}
+
+function parseGibibytes(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('A number above 0 is needed.');
+  return value;
 }
 
 /** What a phase counts; where it's no thing, percent. */

@@ -1,0 +1,127 @@
+import { findBundledBackbone, readRegistry, verifyBackbone, type BackboneEntry } from '../backbones/registry.ts';
+import { readSafetensors, type Safetensor } from '../backbones/safetensors.ts';
+import { buildFusedGraph } from '../detector/fused-graph.ts';
+import { studentTensors } from '../detector/student-tensors.ts';
+import { memoryDefaults } from '../memory/defaults.ts';
+import { fusionDefaults } from '../nn/embedded-detector.ts';
+import { presets, type EmbeddedPreset } from '../nn/presets.ts';
+import { modelsDir } from '../system/project-root.ts';
+import { defectShare } from './defects.ts';
+import { fitMemory } from './fit-memory.ts';
+import { openCheckpoint, openFeatureStore, type Method, type Recipe, type Run } from './recipe.ts';
+import type { TrainingRequest } from './request.ts';
+import { Teacher } from './teacher.ts';
+import { TrainerScorer } from './trainer-scorer.ts';
+import { trainStudents, type TrainedStudents } from './train-students.ts';
+
+/**
+ * The embedded preset: a bundled backbone, the memory of normal parts, two small students.
+ * @param buildGraph tests put in their own
+ */
+export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFusedGraph): Recipe {
+  const preset = settle(request);
+  return {
+    open: async (run): Promise<Method> => {
+      const { entry, weights, backboneHash } = await openBackbone(preset);
+      const teacher = await Teacher.open(entry, weights, run.session);
+      try {
+        const store = await openFeatureStore(teacher, run);
+        return {
+          store,
+          close: () => teacher.close(),
+          fit: async () => {
+            const { classes } = run.snapshot;
+            run.begin('memory', 'Building the memory of normal parts');
+            const memory = await fitMemory(classes, teacher, store, {
+              seed: request.seed,
+              session: run.session,
+              searchDims: preset.searchDims,
+              signal: run.signal,
+              onProgress: (share) => run.report.progress(Math.round(share * 1000), 1000),
+            });
+            const checkpoint = openCheckpoint(run, teacher.graphHash, preset.students);
+            let students: TrainedStudents | undefined;
+            if (!request.instant) {
+              run.begin('students', `Training the two students, ${preset.students.steps} steps`);
+              students = await trainStudents(classes, teacher, store, {
+                students: preset.students,
+                defects: run.snapshot.defects,
+                seed: request.seed,
+                session: run.session,
+                checkpoint,
+                ...loopOptions(run, preset.students.batch),
+              });
+            }
+            return {
+              openScorer: () => TrainerScorer.open(teacher, store, memory, students, run.session),
+              buildGraph: () =>
+                Promise.resolve(
+                  buildGraph({ entry, weights, memory, students: students && (() => studentTensors(students, entry)) }),
+                ),
+              facts: {
+                engine: students?.engine ?? teacher.engine,
+                backbone: { id: entry.id, sha256: backboneHash },
+                inputSize: entry.input.size,
+                attribution: [entry.attribution],
+                notes: request.instant ? 'Instant mode: normal memory only, without the students.' : '',
+                constants: {
+                  students: request.instant ? null : preset.students,
+                  ...describeDefects(run),
+                  searchDims: preset.searchDims,
+                  memory: memoryDefaults,
+                  fusion: fusionDefaults,
+                },
+              },
+              // Instant mode has none of its own: what lies there may be another training's, still to be resumed.
+              checkpoint: students && checkpoint,
+            };
+          },
+        };
+      } catch (error) {
+        await teacher.close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** What every loop of students needs of its run. */
+export function loopOptions({ openEngine, checkpointEvery, signal, report }: Run, batch: number) {
+  return {
+    openEngine,
+    checkpointEvery,
+    signal,
+    onStep: (done: number, total: number, losses: Parameters<typeof report.progress>[2]) =>
+      report.progress(done, total, losses, batch),
+    onNotice: (message: string) => report.notice(message),
+    onWarning: (message: string) => report.warn(message),
+  };
+}
+
+/** The manifest's note of labelled defects, where there were any. */
+export function describeDefects({ snapshot: { defects } }: Run): object {
+  return defects.length > 0 ? { defects: { pictures: defects.length, share: defectShare } } : {};
+}
+
+function settle(request: TrainingRequest): EmbeddedPreset {
+  const preset: EmbeddedPreset = presets.embedded;
+  return {
+    ...preset,
+    students: { ...preset.students, steps: request.steps ?? preset.students.steps },
+    searchDims: request.searchDims ?? preset.searchDims,
+  };
+}
+
+/** The preset's backbone, verified, at the preset's input size. */
+async function openBackbone({ backbone, inputSize }: EmbeddedPreset): Promise<{
+  entry: BackboneEntry;
+  weights: ReadonlyMap<string, Safetensor>;
+  backboneHash: string;
+}> {
+  const registry = await readRegistry(modelsDir());
+  const found = findBundledBackbone(registry, backbone);
+  const [file] = await verifyBackbone(registry, found);
+  const entry = { ...found, input: { ...found.input, size: inputSize } };
+  const { tensors } = await readSafetensors(file!, { rejectNonFinite: true });
+  return { entry, weights: tensors, backboneHash: found.files[0]!.sha256 };
+}
