@@ -1,14 +1,26 @@
-/** The paper's teacher as an ONNX graph, straight from a DINOv2 weight file (method-spec section 2). */
-import { UserError } from '../../shared/errors.ts';
-import type { PositionMode } from '../nn/resample.ts';
-import type { OnnxGraph } from '../onnx/graph.ts';
-import type { Dinov2Weights } from './dinov2.ts';
-
 /**
- * How the weights are kept: `float32`; `float16-storage` halves the file and computes in float32; `int8` quantises the
- * dense layers (weights per output channel, inputs while running).
+ * The paper's teacher as an ONNX graph, straight from a DINOv2 weight file (method-spec section 2).
+ *
+ * Weights stay in their file until the graph is written, one tensor at a time. Up to 2 GB the graph is one file; above
+ * (ViT-L with two students) the numbers go into `<name>.data` beside it, which ONNX Runtime maps.
  */
-export type TeacherPrecision = 'float32' | 'float16-storage' | 'int8';
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { UserError } from '../../shared/errors.ts';
+import type { Grid, PositionMode } from '../nn/resample.ts';
+import { OnnxGraph, onnxFileLimitBytes } from '../onnx/graph.ts';
+import { writeFileAtomic } from '../system/atomic-file.ts';
+import type { Dinov2Weights } from './dinov2.ts';
+import { TeacherWeights, type TeacherPrecision } from './teacher-weights.ts';
+
+export type { TeacherPrecision } from './teacher-weights.ts';
+
+/** LayerNorm of DINOv2's encoder. */
+const layerNormEps = 1e-6;
+
+/** ImageNet's mean and standard deviation on values of 0..255, as DINOv2 was trained. */
+export const dinov2Mean = [123.675, 116.28, 103.53] as const;
+export const dinov2Scale = [58.395, 57.12, 57.375] as const;
 
 export interface TeacherOptions {
   /** Pixels, multiples of 14; a rectangle is fine. Grid: `height / 14` rows, `width / 14` columns. */
@@ -17,9 +29,14 @@ export interface TeacherOptions {
   readonly positionMode: PositionMode;
   /** Default `float32`. */
   readonly precision?: TeacherPrecision;
-  /** Subtracted from and divided into RGB values of 0..255. Default: ImageNet's, as DINOv2 was trained. */
-  readonly mean?: readonly [number, number, number];
-  readonly scale?: readonly [number, number, number];
+  /**
+   * `pixels` (default): uint8 `[B, H, W, 3]`, RGB, normalised in the graph. `image`: float32 `[B, 3, H, W]`, normalised by
+   * the caller.
+   */
+  readonly input?: 'pixels' | 'image';
+  /** Subtracted from RGB values of 0..255, then divided by `scale`. Default: {@link dinov2Mean}, {@link dinov2Scale}. */
+  readonly mean?: readonly number[];
+  readonly scale?: readonly number[];
 }
 
 /**
@@ -31,14 +48,221 @@ export interface TeacherValues {
   readonly patches: string;
   /** Embedded tokens before the first block, `[B, T, C]`. */
   readonly tokens0: string;
-  /** Raw output of a block, before the final LayerNorm: `[B, T, C]`. Asking for the last layer makes it run in full. */
+  /** Raw output of a block, before the final LayerNorm: `[B, T, C]`. */
   layer(number: number): string;
   /** Mean over layers, all tokens: `[B, T, C]`; the paper's groups. */
   groupMean(layers: readonly number[]): string;
-  /** Raw class token after every block, then the final normed one: `[B, depth + 1, C]`. */
+  /** Final LayerNorm of the last layer, all tokens: `[B, T, C]`. */
+  readonly normed: string;
+  /**
+   * Raw class token after every block, then the final normed one: `[B, depth + 1, C]`. Unless the last layer was asked
+   * for before, its queries and MLP are computed for the class token alone.
+   */
   readonly classTokens: string;
+  /** T */
   readonly tokens: number;
-  readonly grid: { readonly rows: number; readonly columns: number };
+  readonly grid: Grid;
+}
+
+/**
+ * Width or height as the network takes it: rounded to a multiple of the patch, half a patch upwards; at least one patch.
+ * Pictures are resized to it as a whole, nothing is cut off or padded.
+ */
+export function fittingSide(side: number, patch = 14): number {
+  return Math.max(1, Math.round(side / patch)) * patch;
+}
+
+/** @throws UserError `inputSizeUnfit` saying which size fits */
+export function teacherGrid({ width, height }: Pick<TeacherOptions, 'width' | 'height'>, patch: number): Grid {
+  if (width % patch === 0 && height % patch === 0 && width > 0 && height > 0) {
+    return { rows: height / patch, columns: width / patch };
+  }
+  throw new UserError(
+    'inputSizeUnfit',
+    `The network looks at patches of ${patch} x ${patch} pixels; ${width} x ${height} pixels are not made of whole ones.`,
+    `Take ${fittingSide(width, patch)} x ${fittingSide(height, patch)}: pictures are resized to it.`,
+  );
+}
+
+/** Builds blocks as they are asked for. */
+class Teacher implements TeacherValues {
+  readonly patches: string;
+  readonly tokens0: string;
+  readonly tokens: number;
+  readonly grid: Grid;
+  readonly #graph: OnnxGraph;
+  readonly #weights: Dinov2Weights;
+  readonly #constants: TeacherWeights;
+  /** Outputs of the blocks so far, `[B*T, C]`; the first is the embedding. */
+  readonly #flat: string[];
+  readonly #layers = new Map<number, string>();
+
+  constructor(graph: OnnxGraph, pixels: string, weights: Dinov2Weights, options: TeacherOptions, prefix: string) {
+    this.#graph = graph;
+    this.#weights = weights;
+    this.#constants = new TeacherWeights(graph, weights, options.precision ?? 'float32', prefix);
+    this.grid = teacherGrid(options, weights.patch);
+    const { rows, columns } = this.grid;
+    const { embedDim, registers, patch } = weights;
+    this.tokens = 1 + registers + rows * columns;
+
+    const flatPatches = options.input === 'image' ? this.#cutPatches(pixels) : this.#normalisedPatches(pixels, options);
+    this.patches = this.#reshape(flatPatches, [-1, rows * columns, 3 * patch * patch]);
+    const embedded = this.#reshape(this.#constants.dense(flatPatches, 'patch_embed.proj'), [
+      -1,
+      rows * columns,
+      embedDim,
+    ]);
+    const placed = graph.node('Add', [embedded, this.#constants.patchPositions(this.grid, options.positionMode)])[0];
+    const batch = graph.node('Shape', [pixels], { start: { int: 0 }, end: { int: 1 } })[0];
+    const target = graph.node('Concat', [batch, graph.ints([1 + registers, embedDim])], { axis: { int: 0 } })[0];
+    const first = graph.node('Expand', [this.#constants.prefixTokens(), target])[0];
+    this.tokens0 = graph.node('Concat', [first, placed], { axis: { int: 1 } })[0];
+    this.#flat = [this.#reshape(this.tokens0, [-1, embedDim])];
+  }
+
+  /** uint8 `[B, H, W, 3]` -> `[B*N, 3*patch*patch]`; bytes are moved before they become floats, a quarter of the work. */
+  #normalisedPatches(pixels: string, options: TeacherOptions): string {
+    const graph = this.#graph;
+    const { patch } = this.#weights;
+    const { rows, columns } = this.grid;
+    const cut = this.#reshape(pixels, [-1, rows, patch, columns, patch, 3]);
+    const moved = graph.node('Transpose', [cut], { perm: { ints: [0, 1, 3, 5, 2, 4] } })[0];
+    const float = graph.node('Cast', [moved], { to: { int: 1 } })[0];
+    const flat = this.#reshape(float, [-1, 3 * patch * patch]);
+    const perChannel = (values: readonly number[]): string => {
+      const data = new Float32Array(3 * patch * patch);
+      values.forEach((value, c) => data.fill(value, c * patch * patch, (c + 1) * patch * patch));
+      return graph.initializer(undefined, 'float32', [data.length], data);
+    };
+    const centred = graph.node('Sub', [flat, perChannel(options.mean ?? dinov2Mean)])[0];
+    return graph.node('Div', [centred, perChannel(options.scale ?? dinov2Scale)])[0];
+  }
+
+  /** float32 `[B, 3, H, W]` -> `[B*N, 3*patch*patch]` */
+  #cutPatches(image: string): string {
+    const { patch } = this.#weights;
+    const { rows, columns } = this.grid;
+    const cut = this.#reshape(image, [-1, 3, rows, patch, columns, patch]);
+    const moved = this.#graph.node('Transpose', [cut], { perm: { ints: [0, 2, 4, 1, 3, 5] } })[0];
+    return this.#reshape(moved, [-1, 3 * patch * patch]);
+  }
+
+  #reshape(x: string, shape: readonly number[]): string {
+    return this.#graph.node('Reshape', [x, this.#graph.ints(shape)])[0];
+  }
+
+  #norm(x: string, name: string): string {
+    const constants = this.#constants;
+    return this.#graph.node(
+      'LayerNormalization',
+      [x, constants.plain(`${name}.weight`), constants.plain(`${name}.bias`)],
+      { axis: { int: -1 }, epsilon: { float: layerNormEps } },
+    )[0];
+  }
+
+  /** `[B*S, heads*d]` -> `[B, heads, S, d]`, keys as `[B, heads, d, S]`. */
+  #heads(x: string, tokens: number, kind: 'rows' | 'keys' = 'rows'): string {
+    const { heads, embedDim } = this.#weights;
+    const split = this.#reshape(x, [-1, tokens, heads, embedDim / heads]);
+    const perm = kind === 'keys' ? [0, 2, 3, 1] : [0, 2, 1, 3];
+    return this.#graph.node('Transpose', [split], { perm: { ints: perm } })[0];
+  }
+
+  /**
+   * One block on `x` `[B*T, C]`; with `queries`, only these rows of `x` (`[B*Q, C]`) go on as queries.
+   *
+   * The factor d^-1/2 goes into the queries' weights: heads of 64 make it 1/8, which changes no bit but the exponent.
+   */
+  #block(x: string, index: number, queries?: { pick: (values: string) => string; tokens: number }): string {
+    const graph = this.#graph;
+    const constants = this.#constants;
+    const { embedDim: c, heads } = this.#weights;
+    const name = `blocks.${index}`;
+    const normed = this.#norm(x, `${name}.norm1`);
+    const [asking, askers] = queries === undefined ? [normed, this.tokens] : [queries.pick(normed), queries.tokens];
+    const own = queries === undefined ? x : queries.pick(x);
+    const part = (from: number, factor?: number): string =>
+      constants.dense(from === 0 ? asking : normed, `${name}.attn.qkv`, {
+        rows: { from: from * c, count: c },
+        ...(factor === undefined ? {} : { factor }),
+      });
+    const q = this.#heads(part(0, (c / heads) ** -0.5), askers);
+    const k = this.#heads(part(1), this.tokens, 'keys');
+    const v = this.#heads(part(2), this.tokens);
+    const weights = graph.node('Softmax', [graph.node('MatMul', [q, k])[0]], { axis: { int: -1 } })[0];
+    const mixed = graph.node('Transpose', [graph.node('MatMul', [weights, v])[0]], { perm: { ints: [0, 2, 1, 3] } })[0];
+    const merged = this.#reshape(mixed, [-1, c]);
+    const attended = constants.dense(merged, `${name}.attn.proj`, { factor: `${name}.ls1.gamma` });
+    const middle = graph.node('Add', [own, attended])[0];
+    const wide = constants.dense(this.#norm(middle, `${name}.norm2`), `${name}.mlp.fc1`);
+    const active = graph.node('Gelu', [wide])[0];
+    return graph.node('Add', [middle, constants.dense(active, `${name}.mlp.fc2`, { factor: `${name}.ls2.gamma` })])[0];
+  }
+
+  /** Flat output of a layer; 0 is the embedding. */
+  #flatLayer(number: number): string {
+    for (let i = this.#flat.length; i <= number; i += 1) this.#flat.push(this.#block(this.#flat[i - 1]!, i - 1));
+    return this.#flat[number]!;
+  }
+
+  layer(number: number): string {
+    if (!Number.isInteger(number) || number < 1 || number > this.#weights.depth) {
+      throw new RangeError(`layer ${number} of ${this.#weights.depth}`);
+    }
+    let value = this.#layers.get(number);
+    if (value === undefined) {
+      value = this.#reshape(this.#flatLayer(number), [-1, this.tokens, this.#weights.embedDim]);
+      this.#layers.set(number, value);
+    }
+    return value;
+  }
+
+  groupMean(layers: readonly number[]): string {
+    const graph = this.#graph;
+    const sum = layers.map((number) => this.layer(number)).reduce((total, x) => graph.node('Add', [total, x])[0]);
+    return graph.node('Mul', [sum, graph.scalar(1 / layers.length)])[0];
+  }
+
+  get normed(): string {
+    const flat = this.#norm(this.#flatLayer(this.#weights.depth), 'norm');
+    return this.#reshape(flat, [-1, this.tokens, this.#weights.embedDim]);
+  }
+
+  get classTokens(): string {
+    const graph = this.#graph;
+    const { depth, embedDim } = this.#weights;
+    /** First token of every picture, `[B*T, C]` -> `[B, 1, C]`. */
+    const first = (flat: string): string => {
+      const tokens = this.#reshape(flat, [-1, this.tokens, embedDim]);
+      return graph.node('Gather', [tokens, graph.ints([0])], { axis: { int: 1 } })[0];
+    };
+    const flatFirst = (flat: string): string => this.#reshape(first(flat), [-1, embedDim]);
+    const before = this.#flatLayer(depth - 1);
+    const collected = this.#flat.slice(1, depth).map(first);
+    const last =
+      this.#flat.length > depth
+        ? flatFirst(this.#flat[depth]!)
+        : this.#block(before, depth - 1, { pick: flatFirst, tokens: 1 });
+    for (const flat of [last, this.#norm(last, 'norm')]) collected.push(this.#reshape(flat, [-1, 1, embedDim]));
+    return graph.node('Concat', collected, { axis: { int: 1 } })[0];
+  }
+}
+
+/**
+ * Adds the teacher to a graph. Its numbers are read when the graph is written, with `chunks` or `external`.
+ * @param pixels value uint8 `[B, H, W, 3]`, RGB (normalisation happens in the graph), B open or fixed; see `input`
+ * @param prefix of the constants' names
+ * @throws UserError `inputSizeUnfit`
+ */
+export function addTeacher(
+  graph: OnnxGraph,
+  pixels: string,
+  weights: Dinov2Weights,
+  options: TeacherOptions,
+  prefix = 'teacher.',
+): TeacherValues {
+  return new Teacher(graph, pixels, weights, options, prefix);
 }
 
 export interface TeacherGraphOptions extends TeacherOptions {
@@ -46,12 +270,19 @@ export interface TeacherGraphOptions extends TeacherOptions {
   readonly groups?: readonly (readonly number[])[];
   /** 1-based layers that become outputs `layer3`... as they are. */
   readonly taps?: readonly number[];
-  /** Further outputs. Class tokens and `tokens0` are there unless switched off, `patches` only where asked for. */
+  /** Further outputs. Class tokens and `tokens0` are there unless switched off, the others only where asked for. */
   readonly classTokens?: boolean;
   readonly tokens0?: boolean;
   readonly patches?: boolean;
+  readonly normed?: boolean;
   /** `inline`: one file, at most 2 GB; `external`: numbers in `<file>.data` beside it. Default: inline where it fits. */
   readonly storage?: 'inline' | 'external';
+}
+
+export interface GraphOutput {
+  readonly name: string;
+  /** `batch` is the one open dimension. */
+  readonly shape: readonly ('batch' | number)[];
 }
 
 export interface WrittenGraph {
@@ -60,27 +291,83 @@ export interface WrittenGraph {
   readonly bytes: number;
   /** sha256 of the ONNX file, followed by its data file where there is one. */
   readonly graphHash: string;
-  /** `batch` is the one open dimension. */
-  readonly outputs: readonly { readonly name: string; readonly shape: readonly ('batch' | number)[] }[];
 }
 
-/** Adds the teacher to a graph; its numbers are read when the graph is written. `pixels` is uint8 `[B, H, W, 3]`. */
-export function addTeacher(
+/**
+ * Writes a graph whose constants may be lazy, one constant in memory at a time; each file is written atomically, the data
+ * file first.
+ * @throws UserError `diskFull` | `notWritable` | `writeFailed`, and whatever reading the weights throws
+ */
+export async function writeGraph(
   graph: OnnxGraph,
-  pixels: string,
-  weights: Dinov2Weights,
-  options: TeacherOptions,
-): Promise<TeacherValues> {
-  void [graph, pixels, options];
-  return Promise.reject(new UserError('backboneUnknown', `${weights.statement} can't be built yet.`));
+  outPath: string,
+  storage?: 'inline' | 'external',
+): Promise<WrittenGraph> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let failure: unknown;
+  async function* counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of pieces) {
+        hash.update(piece);
+        bytes += piece.length;
+        yield piece;
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  }
+  const dataPath = `${outPath}.data`;
+  const isInline = (storage ?? (graph.fileBytes <= onnxFileLimitBytes ? 'inline' : 'external')) === 'inline';
+  try {
+    if (isInline) {
+      await writeFileAtomic(outPath, counted(graph.chunks()));
+      return { files: [outPath], bytes, graphHash: hash.digest('hex') };
+    }
+    const { model, data } = graph.external(path.basename(dataPath));
+    hash.update(model);
+    bytes += model.length;
+    await writeFileAtomic(dataPath, counted(data));
+    await writeFileAtomic(outPath, model);
+    return { files: [outPath, dataPath], bytes, graphHash: hash.digest('hex') };
+  } catch (error) {
+    // What reading the weights says is the better message than what writing makes of it.
+    throw failure instanceof UserError ? failure : error;
+  }
 }
 
-/** Writes the teacher alone: input `pixels` uint8 `[B, H, W, 3]`, outputs named as in `makePaperModel`'s inputs. */
-export function writeTeacherGraph(
+/**
+ * Writes the teacher alone: input `pixels` uint8 `[B, H, W, 3]`, outputs named like the inputs of `makePaperModel`.
+ * @throws UserError `inputSizeUnfit`, and as {@link writeGraph}
+ */
+export async function writeTeacherGraph(
   weights: Dinov2Weights,
   options: TeacherGraphOptions,
   outPath: string,
-): Promise<WrittenGraph> {
-  void [options, outPath];
-  return Promise.reject(new UserError('backboneUnknown', `${weights.statement} can't be built yet.`));
+): Promise<WrittenGraph & { readonly outputs: readonly GraphOutput[] }> {
+  const { width, height } = options;
+  const graph = new OnnxGraph('teacher');
+  const pixels =
+    options.input === 'image'
+      ? graph.input('image', 'float32', ['batch', 3, height, width])
+      : graph.input('pixels', 'uint8', ['batch', height, width, 3]);
+  const teacher = addTeacher(graph, pixels, weights, options, '');
+  const { embedDim, depth, patch } = weights;
+  const outputs: GraphOutput[] = [];
+  const add = (name: string, value: string, ...shape: number[]): void => {
+    graph.output(name, value, 'float32', ['batch', ...shape]);
+    outputs.push({ name, shape: ['batch', ...shape] });
+  };
+  options.groups?.forEach((layers, i) => {
+    add(`teacherGroup${i + 1}`, teacher.groupMean(layers), teacher.tokens, embedDim);
+  });
+  for (const number of options.taps ?? []) add(`layer${number}`, teacher.layer(number), teacher.tokens, embedDim);
+  if (options.normed === true) add('normed', teacher.normed, teacher.tokens, embedDim);
+  if (options.classTokens !== false) add('teacherClassTokens', teacher.classTokens, depth + 1, embedDim);
+  if (options.tokens0 !== false) add('tokens0', teacher.tokens0, teacher.tokens, embedDim);
+  if (options.patches === true) {
+    add('patches', teacher.patches, teacher.grid.rows * teacher.grid.columns, 3 * patch * patch);
+  }
+  return { ...(await writeGraph(graph, outPath, options.storage)), outputs };
 }

@@ -131,3 +131,35 @@ export async function readWeight(tensor: WeightTensor, name: string): Promise<Fl
   }
   return out;
 }
+
+/**
+ * Rows `[from, from + count)` of a tensor's first axis as float32; only their stretch of the file is read.
+ * @throws UserError as {@link readWeight}
+ */
+export async function readRows(
+  tensor: WeightTensor,
+  from: number,
+  count: number,
+  name: string,
+): Promise<Float32Array<ArrayBuffer>> {
+  const row = elementCount(tensor.shape.slice(1));
+  const [begin, end] = [from * row, (from + count) * row];
+  const shape = [count, ...tensor.shape.slice(1)];
+  if (tensor.pieces.some((piece) => 'strides' in piece)) return (await readWeight(tensor, name)).slice(begin, end);
+  const pieces: WeightTensor['pieces'][number][] = [];
+  let at = 0;
+  for (const piece of tensor.pieces) {
+    const length = 'zeros' in piece ? piece.zeros : elementCount(piece.shape);
+    const first = Math.max(0, begin - at);
+    const taken = Math.min(length, end - at) - first;
+    at += length;
+    if (taken <= 0) continue;
+    if ('zeros' in piece) pieces.push({ zeros: taken });
+    else {
+      const bytes = floatBytes[piece.dtype];
+      const byteOffset = piece.byteOffset + first * bytes;
+      pieces.push({ ...piece, shape: [taken], byteOffset, byteLength: taken * bytes });
+    }
+  }
+  return readWeight({ shape, pieces }, name);
+}
