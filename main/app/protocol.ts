@@ -1,6 +1,7 @@
 import { protocol } from 'electron';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { ServedFile } from '../station/served-pictures.ts';
 
 /** Scheme and hosts of everything the window loads: `station://app/…`, `station://picture/…`, `station://heat/…`. */
 export const scheme = 'station';
@@ -35,11 +36,6 @@ const contentTypes: Readonly<Record<string, string>> = {
 export interface PictureSource {
   picture(projectId: string, sha256: string, sidePx: number | undefined): Promise<ServedFile | undefined>;
   heat(partId: number): Promise<ServedFile | undefined>;
-}
-
-export interface ServedFile {
-  bytes: Uint8Array;
-  contentType: string;
 }
 
 /** Must run before Electron is ready. */
