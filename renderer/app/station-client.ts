@@ -1,0 +1,50 @@
+import type { StationError } from '../../shared/ipc/channel.ts';
+import type { ChannelInput, ChannelName, ChannelOutput } from '../../shared/ipc/contract.ts';
+import type { StationCalls } from './station-api.ts';
+import { useToasts } from './stores/toasts.ts';
+
+/** The station said no: `message` and `remedy` are written for the person at the screen. */
+export class StationCallError extends Error {
+  readonly code: string;
+  readonly remedy: string | undefined;
+
+  constructor({ code, message, remedy }: StationError) {
+    super(message);
+    this.name = 'StationCallError';
+    this.code = code;
+    this.remedy = remedy;
+  }
+}
+
+/** Asks the station. @throws StationCallError with the station's own words when it refuses or fails */
+export async function call<N extends ChannelName>(name: N, input: ChannelInput<N>): Promise<ChannelOutput<N>> {
+  const calls: StationCalls = window.station;
+  const result = await calls[name](input);
+  if (!result.ok) throw new StationCallError(result.error);
+  return result.value;
+}
+
+/** As {@link call}, but an error becomes a toast with its remedy. @returns null when it failed */
+export async function attempt<N extends ChannelName>(
+  name: N,
+  input: ChannelInput<N>,
+): Promise<ChannelOutput<N> | null> {
+  try {
+    return await call(name, input);
+  } catch (error) {
+    useToasts().showError(error);
+    return null;
+  }
+}
+
+const root = import.meta.env.VITE_PICTURE_ROOT ?? 'station://';
+
+/** Address of a stored picture, scaled so that its longest side is `sidePx`; without it the original. */
+export function pictureUrl(projectId: string, sha256: string, sidePx?: number): string {
+  return `${root}picture/${projectId}/${sha256}${sidePx === undefined ? '' : `?side=${sidePx}`}`;
+}
+
+/** Address of a part's stored heat map: a grey 8-bit PNG, 0 below the review level, 255 at the fail level. */
+export function heatUrl(partId: number): string {
+  return `${root}heat/${partId}`;
+}
