@@ -15,6 +15,32 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
+/**
+ * A step cut into equal parts along the batch, for models whose whole batch doesn't fit in memory: gradients are computed
+ * part by part and added up, then the optimizer moves once.
+ */
+export interface StepParts {
+  readonly count: number;
+  /** Inputs that are cut along their first axis; all others go to every part as they are. */
+  readonly cut: readonly string[];
+  /** How many tensors of the state are parameters: the first ones. */
+  readonly params: number;
+  /** What is added up over the parts, all from 0: gradients in the order of the parameters, then three mean errors. */
+  readonly sums: readonly TensorSpec[];
+  /**
+   * @param params parameters, in the order of the state
+   * @param inputs of one part
+   * @returns the sums with that part's added
+   */
+  add(params: readonly Tensor[], inputs: Readonly<Record<string, Tensor>>, sums: readonly Tensor[]): Tensor[];
+  /** Moves the optimizer. @param sums over all parts */
+  finish(
+    state: readonly Tensor[],
+    sums: readonly Tensor[],
+    inputs: Readonly<Record<string, Tensor>>,
+  ): { state: Tensor[]; outputs: Record<string, Tensor> };
+}
+
 export interface TrainingStep {
   /** Everything a step carries over, in the order of `apply`'s `state`: parameters, then `m/*`, `v/*`, `vmax/*`. */
   readonly state: readonly TensorSpec[];
@@ -31,6 +57,8 @@ export interface TrainingStep {
     state: readonly Tensor[],
     inputs: Readonly<Record<string, Tensor>>,
   ): { state: Tensor[]; outputs: Record<string, Tensor> };
+  /** How the step falls into parts; without it, the batch is one. */
+  readonly parts?: StepParts;
 }
 
 /** Errors and loss of each picture of a batch, all `[B]`. */
@@ -64,52 +92,111 @@ export function stepInput(inputs: Readonly<Record<string, Tensor>>, name: string
   return tensor;
 }
 
-/** Loss, gradients, clipping and StableAdamW of one batch, as one pure function. */
-export function makeTrainingStep(model: TrainableModel, options: OptimizerOptions): TrainingStep {
+/**
+ * Loss, gradients, clipping and StableAdamW of one batch, as one pure function.
+ * @param parts number of equal parts whose gradients are added up; the batch is `parts` times the model's own
+ */
+export function makeTrainingStep(model: TrainableModel, options: OptimizerOptions, parts = 1): TrainingStep {
   const groups = options.amsgrad ? ['', 'm/', 'v/', 'vmax/'] : ['', 'm/', 'v/'];
   const count = model.params.length;
   const names = model.params.map((spec) => spec.name);
   const named = (tensors: readonly Tensor[]): Params => Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
 
+  /** Gradients of the mean loss, then the mean loss and both students' mean errors. */
+  const measure = (params: readonly Tensor[], inputs: Readonly<Record<string, Tensor>>): Tensor[] => {
+    let reported: Tensor[] = [];
+    const { value: total, grads } = tf.valueAndGrads((...given: Tensor[]) => {
+      const losses = model.losses(named(given), inputs);
+      // Kept by hand, because the gradient's own scope frees everything but the value.
+      reported = [losses.decoder, losses.encoder].map((errors) => tf.keep(tf.mean(errors)));
+      return tf.mean(losses.loss);
+    })([...params]);
+    const errors = reported.map((tensor) => {
+      const copy = tf.clone(tensor);
+      tensor.dispose();
+      return copy;
+    });
+    return [...grads, total, ...errors];
+  };
+
+  const move = (
+    state: readonly Tensor[],
+    measured: readonly Tensor[],
+    inputs: Readonly<Record<string, Tensor>>,
+  ): { state: Tensor[]; outputs: Record<string, Tensor> } => {
+    const grads = measured.slice(0, count);
+    const [total, decoder, encoder] = measured.slice(count) as [Tensor, Tensor, Tensor];
+    const gradNorm = globalNorm(grads);
+    const factor = options.gradClip === null ? tf.scalar(1) : clipFactor(gradNorm, options.gradClip);
+    const slots = names.map((_, i): OptimizerSlot => {
+      const slot = { param: state[i]!, m: state[count + i]!, v: state[2 * count + i]! };
+      return options.amsgrad ? { ...slot, vmax: state[3 * count + i]! } : slot;
+    });
+    const [lr, decay, biasCorrection1, biasCorrection2] = scalarNames.map((name) => stepInput(inputs, name)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const stepped = stableAdamW(slots, grads, { lr, decay, biasCorrection1, biasCorrection2 }, options, factor);
+    const moved = [
+      stepped.slots.map((slot) => slot.param),
+      stepped.slots.map((slot) => slot.m),
+      stepped.slots.map((slot) => slot.v),
+      options.amsgrad ? stepped.slots.map((slot) => slot.vmax!) : [],
+    ];
+    return { state: moved.flat(), outputs: { total, decoder, encoder, gradNorm } };
+  };
+
+  const cutIntoParts: StepParts = {
+    count: parts,
+    cut: model.inputs.filter(({ shape }) => shape.length > 0).map(({ name }) => name),
+    params: count,
+    sums: [
+      ...model.params.map(({ name, shape }) => ({ name, shape })),
+      ...['total', 'decoder', 'encoder'].map((name) => ({ name, shape: [] })),
+    ],
+    add: (params, inputs, sums) => measure(params, inputs).map((tensor, i) => tf.add(sums[i]!, tensor)),
+    finish: (state, sums, inputs) =>
+      move(
+        state,
+        sums.map((sum) => tf.mul(sum, 1 / parts)),
+        inputs,
+      ),
+  };
+
   return {
     state: groups.flatMap((group) => model.params.map(({ name, shape }) => ({ name: `${group}${name}`, shape }))),
-    inputs: [...model.inputs, ...scalarNames.map((name) => ({ name, shape: [] }))],
+    inputs: [
+      ...model.inputs.map(({ name, shape }) => ({ name, shape: shape.map((n, i) => (i === 0 ? n * parts : n)) })),
+      ...scalarNames.map((name) => ({ name, shape: [] })),
+    ],
     outputs: stepOutputs.map((name) => ({ name, shape: [] })),
     apply: (state, inputs) =>
       tf.tidy(() => {
-        let reported: Tensor[] = [];
-        const { value: total, grads } = tf.valueAndGrads((...params: Tensor[]) => {
-          const losses = model.losses(named(params), inputs);
-          // Kept by hand, because the gradient's own scope frees everything but the value.
-          reported = [losses.decoder, losses.encoder].map((errors) => tf.keep(tf.mean(errors)));
-          return tf.mean(losses.loss);
-        })(state.slice(0, count));
-        const [decoder, encoder] = reported.map((tensor) => {
-          const copy = tf.clone(tensor);
-          tensor.dispose();
-          return copy;
-        }) as [Tensor, Tensor];
-
-        const gradNorm = globalNorm(grads);
-        const factor = options.gradClip === null ? tf.scalar(1) : clipFactor(gradNorm, options.gradClip);
-        const slots = names.map((_, i): OptimizerSlot => {
-          const slot = { param: state[i]!, m: state[count + i]!, v: state[2 * count + i]! };
-          return options.amsgrad ? { ...slot, vmax: state[3 * count + i]! } : slot;
-        });
-        const [lr, decay, biasCorrection1, biasCorrection2] = scalarNames.map((name) => stepInput(inputs, name)) as [
-          Tensor,
-          Tensor,
-          Tensor,
-          Tensor,
-        ];
-        const stepped = stableAdamW(slots, grads, { lr, decay, biasCorrection1, biasCorrection2 }, options, factor);
-        const parts = [
-          stepped.slots.map((slot) => slot.param),
-          stepped.slots.map((slot) => slot.m),
-          stepped.slots.map((slot) => slot.v),
-          options.amsgrad ? stepped.slots.map((slot) => slot.vmax!) : [],
-        ];
-        return { state: parts.flat(), outputs: { total, decoder, encoder, gradNorm } };
+        const params = state.slice(0, count);
+        if (parts === 1) return move(state, measure(params, inputs), inputs);
+        let sums = cutIntoParts.sums.map(({ shape }): Tensor => tf.zeros([...shape]));
+        for (let part = 0; part < parts; part += 1) {
+          sums = cutIntoParts.add(params, partOf(inputs, cutIntoParts, part), sums);
+        }
+        return cutIntoParts.finish(state, sums, inputs);
       }),
+    ...(parts > 1 && { parts: cutIntoParts }),
   };
+}
+
+/** The inputs of one part of a batch. */
+function partOf(
+  inputs: Readonly<Record<string, Tensor>>,
+  { cut, count }: Pick<StepParts, 'cut' | 'count'>,
+  part: number,
+): Record<string, Tensor> {
+  const own = Object.entries(inputs).map(([name, tensor]): [string, Tensor] => {
+    if (!cut.includes(name)) return [name, tensor];
+    const size = tensor.shape[0]! / count;
+    const begin = tensor.shape.map((_, axis) => (axis === 0 ? part * size : 0));
+    return [name, tf.slice(tensor, begin, [size, ...tensor.shape.slice(1)])];
+  });
+  return Object.fromEntries(own);
 }

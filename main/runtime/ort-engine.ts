@@ -61,7 +61,9 @@ function inlineEngine(plan: TrainerPlan, trainer: OrtTrainer): TrainingEngine {
 async function workerEngine(plan: TrainerPlan): Promise<TrainingEngine> {
   const client = await WorkerClient.start('session-worker');
   try {
-    const opened = await client.call<{ trainer: number; description: EngineDescription }>('openTrainer', plan);
+    // The state moves to the worker: at full size it is gigabytes.
+    const buffers = [...plan.initial.values()].map(({ buffer }) => buffer as ArrayBuffer);
+    const opened = await client.call<{ trainer: number; description: EngineDescription }>('openTrainer', plan, buffers);
     const { trainer } = opened;
     let { description } = opened;
     const runSteps = async (inputs: readonly StepInputs[]): Promise<Record<string, number>[]> => {

@@ -15,6 +15,25 @@ export interface EngineStep {
     state: readonly Tensor[],
     inputs: Readonly<Record<string, Tensor>>,
   ): { state: Tensor[]; outputs: Record<string, Tensor> };
+  /**
+   * The same step cut into equal parts along the batch, whose gradients are added up: an engine that can, works on one
+   * part at a time and holds no more than that in memory.
+   */
+  readonly parts?: {
+    readonly count: number;
+    /** Inputs cut along their first axis. */
+    readonly cut: readonly string[];
+    /** How many tensors of the state are parameters: the first ones. */
+    readonly params: number;
+    /** What is added up over the parts, from 0. */
+    readonly sums: readonly StepTensor[];
+    add(params: readonly Tensor[], inputs: Readonly<Record<string, Tensor>>, sums: readonly Tensor[]): Tensor[];
+    finish(
+      state: readonly Tensor[],
+      sums: readonly Tensor[],
+      inputs: Readonly<Record<string, Tensor>>,
+    ): { state: Tensor[]; outputs: Record<string, Tensor> };
+  };
 }
 
 /** How an engine runs: stated in progress messages and in the model package. */

@@ -1,3 +1,4 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto, type TraceInput } from '../onnx/tracing-backend.ts';
 import { graphName, stepCountName, type EngineStep } from './training-engine.ts';
@@ -59,23 +60,91 @@ export function loopGraph(step: EngineStep): Uint8Array {
   return graph.toBytes();
 }
 
+type Traced = { state: string[]; outputs: string[] };
+
 function traceStep(
   graph: OnnxGraph,
   step: EngineStep,
   state: readonly TraceInput[],
   data: readonly TraceInput[],
-): { state: string[]; outputs: string[] } {
-  const count = step.state.length;
+): Traced {
+  if (step.parts !== undefined) return traceParts(graph, step, step.parts, state, data);
   const traced = traceInto(graph, [...state, ...data], (...tensors) => {
-    const named = Object.fromEntries(step.inputs.map(({ name }, i) => [name, tensors[count + i]!]));
-    const result = step.apply(tensors.slice(0, count), named);
-    const scalars = step.outputs.map(({ name }) => {
-      const scalar = result.outputs[name];
-      if (scalar === undefined) throw new Error(`the training step does not report "${name}"`);
-      return scalar;
-    });
-    return [...result.state, ...scalars];
+    const inputs = namedInputs(step, tensors.slice(state.length));
+    const result = step.apply(tensors.slice(0, state.length), inputs);
+    return [...result.state, ...reported(step, result.outputs)];
   });
+  return splitValues(traced, state.length);
+}
+
+/**
+ * Traces a step in parts: an ONNX Loop over the parts adds up gradients, the optimizer follows once. The parameters are
+ * the outer graph's values, so nothing but the sums is carried from part to part.
+ */
+function traceParts(
+  graph: OnnxGraph,
+  step: EngineStep,
+  parts: NonNullable<EngineStep['parts']>,
+  state: readonly TraceInput[],
+  data: readonly TraceInput[],
+): Traced {
+  const params = state.slice(0, parts.params);
+  const isCut = step.inputs.map(({ name }) => parts.cut.includes(name));
+  const stacked = data.map(({ value, shape }, i) => {
+    if (!isCut[i]) return value;
+    const cut = graph.ints([parts.count, shape[0]! / parts.count, ...shape.slice(1)]);
+    return graph.node('Reshape', [value, cut])[0];
+  });
+
+  const body = graph.subgraph('part');
+  const index = body.input('part', 'int64', []);
+  const proceed = body.input('partProceed', 'bool', []);
+  const carried = parts.sums.map(({ name, shape }): TraceInput => {
+    return { value: body.input(`partSum:${name}`, 'float32', shape), shape, dtype: 'float32' };
+  });
+  const own = data.map(({ shape, dtype }, i): TraceInput => {
+    if (!isCut[i]) return { value: stacked[i]!, shape, dtype };
+    const value = body.node('Gather', [stacked[i]!, index], { axis: { int: 0 } })[0];
+    return { value, shape: [shape[0]! / parts.count, ...shape.slice(1)], dtype };
+  });
+  const added = traceInto(body, [...params, ...own, ...carried], (...tensors) => {
+    const inputs = namedInputs(step, tensors.slice(params.length, params.length + own.length));
+    return parts.add(tensors.slice(0, params.length), inputs, tensors.slice(params.length + own.length));
+  });
+  body.output('partProceedOut', proceed, 'bool', []);
+  parts.sums.forEach(({ name, shape }, i) => {
+    body.output(`partSumOut:${name}`, added[i]!.value, 'float32', shape);
+  });
+
+  // Zeros of the right shape without constants as large as the model.
+  const zero = graph.scalar(0);
+  const start = parts.sums.map((_, i) => (i < params.length ? graph.node('Mul', [params[i]!.value, zero])[0] : zero));
+  const count = graph.initializer(undefined, 'int64', [], [parts.count]);
+  const always = graph.initializer(undefined, 'bool', [], [1]);
+  const results = graph.node('Loop', [count, always, ...start], { body: { graph: body } }, start.length);
+
+  const sums = results.map((value, i): TraceInput => ({ value, shape: parts.sums[i]!.shape, dtype: 'float32' }));
+  const traced = traceInto(graph, [...state, ...data, ...sums], (...tensors) => {
+    const inputs = namedInputs(step, tensors.slice(state.length, state.length + data.length));
+    const result = parts.finish(tensors.slice(0, state.length), tensors.slice(state.length + data.length), inputs);
+    return [...result.state, ...reported(step, result.outputs)];
+  });
+  return splitValues(traced, state.length);
+}
+
+function namedInputs(step: EngineStep, tensors: readonly Tensor[]): Record<string, Tensor> {
+  return Object.fromEntries(step.inputs.map(({ name }, i) => [name, tensors[i]!]));
+}
+
+function reported(step: EngineStep, outputs: Record<string, Tensor>): Tensor[] {
+  return step.outputs.map(({ name }) => {
+    const scalar = outputs[name];
+    if (scalar === undefined) throw new Error(`the training step does not report "${name}"`);
+    return scalar;
+  });
+}
+
+function splitValues(traced: readonly { value: string }[], count: number): Traced {
   const values = traced.map(({ value }) => value);
   return { state: values.slice(0, count), outputs: values.slice(count) };
 }

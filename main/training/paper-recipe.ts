@@ -94,8 +94,8 @@ async function fit(
   run.begin('students', `Training the two students, ${total} steps`);
   const options = paperModelOptions(settings);
   const grid = patchGrid(settings.crop, settings.crop, settings.patch);
-  const model = makePaperModel(options, settings.batch, grid);
-  const step = makeTrainingStep(model, settings.optimizer);
+  const model = makePaperModel(options, settings.microBatch, grid);
+  const step = makeTrainingStep(model, settings.optimizer, settings.batch / settings.microBatch);
   const cachePrecision = request.cachePrecision ?? 'full';
   const checkpoint = openCheckpoint(run, teacher.graphHash, { ...settings, cachePrecision });
   const batches = new PaperBatchMaker(

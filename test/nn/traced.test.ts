@@ -46,19 +46,51 @@ const paper = {
   encoder: { ...presets['paper-small'].encoderStudent, depth: 2, embeddings: 'own' },
 } as const;
 
-const models: [string, TrainableModel, number][] = [
-  ['embedded', makeEmbeddedModel(dims, small.batch, small), 32],
-  ['paper, own embeddings on another grid', makePaperModel(paper, 2, { rows: 2, columns: 4 }), 16],
+const twoPictures = makePaperModel(paper, 2, { rows: 2, columns: 4 });
+const models: [string, TrainableModel, number, number, 'stepwise' | 'loop'][] = [
+  ['embedded', makeEmbeddedModel(dims, small.batch, small), 32, 1, 'stepwise'],
+  ['paper, own embeddings on another grid', twoPictures, 16, 1, 'stepwise'],
+  ['paper, gradients of three parts added up', twoPictures, 16, 3, 'stepwise'],
+  ['paper, the same in the Loop form', twoPictures, 16, 3, 'loop'],
 ];
 
-describe.each(models)('a traced training step: %s', (_, model, points) => {
+it('a batch in parts moves like the whole one, where nothing looks at the batch as a whole', () => {
+  const plain = { ...paper, miningFactor: null };
+  const whole = makeTrainingStep(makePaperModel(plain, 4, { rows: 2, columns: 4 }), small.optimizer);
+  const cut = makeTrainingStep(makePaperModel(plain, 2, { rows: 2, columns: 4 }), small.optimizer, 2);
+  expect(cut.inputs).toEqual(whole.inputs);
+  expect(cut.state).toEqual(whole.state);
+  const random = createRandom(3);
+  const draw = (shape: readonly number[]): Tensor =>
+    tf.tensor(
+      Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+      [...shape],
+    );
+  const numbers: Record<string, number> = { ...optimizerNumbers(small.optimizer, 1e-3, 3) };
+  const state = whole.state.map(({ name, shape }) => (/^v/.test(name) ? tf.abs(draw(shape)) : draw(shape)));
+  const inputs = Object.fromEntries(
+    whole.inputs.map(({ name, shape }) => [
+      name,
+      name in numbers ? tf.scalar(numbers[name]!) : name === 'label' ? tf.tensor([1, 0, 1, 1]) : draw(shape),
+    ]),
+  );
+  const [a, b] = [whole.apply(state, inputs), cut.apply(state, inputs)];
+  for (const name of Object.keys(a.outputs)) {
+    expect(b.outputs[name]!.dataSync()[0], name).toBeCloseTo(a.outputs[name]!.dataSync()[0]!, 4);
+  }
+  a.state.forEach((tensor, i) => {
+    expect(largestDifference(b.state[i]!.dataSync(), tensor.dataSync()), whole.state[i]!.name).toBeLessThan(2e-5);
+  });
+});
+
+describe.each(models)('a traced training step: %s', (_, model, points, parts, mode) => {
   it('moves like the eager one over five steps', async () => {
-    const step = makeTrainingStep(model, small.optimizer);
+    const step = makeTrainingStep(model, small.optimizer, parts);
     const fresh = initialise(model.params, createRandom(1));
     const initial = new Map(
       step.state.map(({ name, shape }) => [name, fresh.get(name)?.data ?? new Float32Array(sizeOf(shape))]),
     );
-    const engine = await openOrtEngine(step, initial, { mode: 'stepwise', inline: true, threads: 1 });
+    const engine = await openOrtEngine(step, initial, { mode, inline: true, threads: 1 });
     let state: Tensor[] = step.state.map(({ name, shape }) => tf.tensor(initial.get(name)!.slice(), [...shape]));
     const random = createRandom(2);
     try {
