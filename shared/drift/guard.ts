@@ -1,0 +1,225 @@
+import { UserError } from '../errors.ts';
+import { median, smallestChange, streamValues, type StreamValues } from './baseline.ts';
+import { StreamBets } from './bets.ts';
+import { alarmPhrase } from './phrases.ts';
+import {
+  causeOfStream,
+  driftStreams,
+  type ClassBaseline,
+  type DriftAlarm,
+  type DriftBaseline,
+  type DriftObservation,
+  type DriftSettings,
+  type DriftState,
+  type DriftStream,
+} from './types.ts';
+
+/** One false alarm in a hundred shifts of 5,000 parts at most. */
+export const defaultDriftSettings: DriftSettings = { falseAlarmRate: 0.01, partsPerShift: 5000, maxDefectShare: 0.05 };
+
+/** Parts whose values are kept for naming the change and for the display. */
+const remembered = 200;
+/** Parts after an alarm during which its cause may still be named better. */
+const secondThoughts = 10;
+/** Deviation beyond which one part counts no more, spreads. */
+const winsorAt = 8;
+const recentParts = 20;
+
+interface Remembered {
+  part: number;
+  at: string | undefined;
+  /** `(value - centre) / spread` and `value - centre`. */
+  deviations: (number | null)[];
+  changes: (number | null)[];
+}
+
+/**
+ * Watches a stream of parts against the calibration. Feed every part that was judged; good, bad, all of them.
+ *
+ * Guarantee: as long as parts come from the distribution that the baseline was made from, independently, with at most
+ * `maxDefectShare` of them being anything else, the probability of an alarm in any one shift is at most
+ * `falseAlarmRate`, with the baseline's confidence. It says nothing about parts that follow one another alike; a slow
+ * change of the light is such a dependence, and finding it is the purpose.
+ */
+export class DriftGuard {
+  readonly #baseline: DriftBaseline;
+  readonly #settings: DriftSettings;
+  readonly #classes: Map<string, { baseline: ClassBaseline; reference: Float32Array | null }>;
+  readonly #bets: StreamBets[];
+  /** Evidence at which it is an alarm. */
+  readonly #limit: number;
+  #memory: Remembered[] = [];
+  #parts = 0;
+  #alarm: DriftAlarm | null = null;
+
+  /** @throws UserError `driftSettings` for rates that make no sense */
+  constructor(baseline: DriftBaseline, settings: Partial<DriftSettings> = {}) {
+    this.#settings = { ...defaultDriftSettings, ...settings };
+    const { falseAlarmRate, partsPerShift, maxDefectShare } = this.#settings;
+    if (!(
+      falseAlarmRate > 0 &&
+      falseAlarmRate < 1 &&
+      partsPerShift >= 1 &&
+      maxDefectShare >= 0 &&
+      maxDefectShare < 0.5
+    )) {
+      throw new UserError(
+        'driftSettings',
+        'The drift guard needs a false-alarm rate between 0 and 1, at least one part a shift, and a defect share below a half.',
+      );
+    }
+    this.#limit = partsPerShift / falseAlarmRate;
+    this.#baseline = baseline;
+    this.#classes = new Map(
+      baseline.classes.map((entry) => [
+        entry.className,
+        { baseline: entry, reference: entry.reference === null ? null : Float32Array.from(entry.reference) },
+      ]),
+    );
+    const levels = baseline.classes
+      .flatMap((entry) => Object.values(entry.streams))
+      .reduce((most, stream) => Math.max(most, stream?.levels.length ?? 0), 1);
+    this.#bets = driftStreams.map(() => new StreamBets(levels));
+  }
+
+  /** Takes the next part. */
+  observe({ statistics, result, at, cameraSettings }: DriftObservation): DriftState {
+    this.#parts++;
+    if ((this.#parts - 1) % this.#settings.partsPerShift === 0) for (const bets of this.#bets) bets.restart();
+    const known = this.#classes.get(result.className);
+    if (known !== undefined) this.#take(streamValues(statistics, result, known.reference), known.baseline, at);
+    const changed = this.#changedSettings(cameraSettings);
+    if (this.#alarm === null && changed.length > 0) this.#alarm = this.#cameraAlarm(changed, at);
+    const alarm = this.#alarm;
+    const isFresh = alarm !== null && alarm.cause !== 'camera' && this.#parts - alarm.foundAtPart <= secondThoughts;
+    if ((alarm === null && this.#evidence() >= this.#limit) || isFresh) {
+      this.#alarm = this.#name(alarm?.foundAtPart ?? this.#parts);
+    }
+    return this.state();
+  }
+
+  #take(values: StreamValues, baseline: ClassBaseline, at: string | undefined): void {
+    const deviations: (number | null)[] = [];
+    const changes: (number | null)[] = [];
+    driftStreams.forEach((stream, i) => {
+      const value = values[stream];
+      const known = baseline.streams[stream];
+      this.#bets[i]!.observe(value, known, this.#settings.maxDefectShare, this.#parts);
+      const missing = value === null || known === null;
+      deviations.push(missing ? null : (value - known.centre) / known.spread);
+      changes.push(missing ? null : value - known.centre);
+    });
+    this.#memory.push({ part: this.#parts, at, deviations, changes });
+    if (this.#memory.length > remembered) this.#memory.shift();
+  }
+
+  #evidence(): number {
+    return this.#bets.reduce((sum, bets) => sum + bets.evidence, 0) / this.#bets.length;
+  }
+
+  #changedSettings(seen: DriftObservation['cameraSettings']): string[] {
+    const known = this.#baseline.cameraSettings;
+    if (known === null || seen === undefined) return [];
+    return Object.keys(known)
+      .filter((name) => Object.hasOwn(seen, name) && seen[name] !== known[name])
+      .map((name) => `${name} ${String(known[name])} -> ${String(seen[name])}`);
+  }
+
+  #cameraAlarm(changed: readonly string[], at: string | undefined): DriftAlarm {
+    const alarm: Omit<DriftAlarm, 'phrase'> = {
+      cause: 'camera',
+      streams: [],
+      foundAtPart: this.#parts,
+      sincePart: this.#parts,
+      sinceAt: at ?? null,
+      change: null,
+    };
+    return { ...alarm, phrase: alarmPhrase(alarm, changed.join(', ')) };
+  }
+
+  /** Says what changed: of the streams with evidence of their own, the one that went furthest; the product comes last. */
+  #name(foundAtPart: number): DriftAlarm {
+    const enough = Math.sqrt(this.#limit);
+    const candidates = driftStreams
+      .map((stream, i) => {
+        const bets = this.#bets[i]!;
+        const since = bets.changePart;
+        const after = this.#memory.filter(({ part }) => part >= since);
+        const size = (pick: 'deviations' | 'changes'): number => {
+          const list = after.map((entry) => entry[pick][i]).filter((value) => value !== null && value !== undefined);
+          return list.length === 0 ? 0 : median(list);
+        };
+        const deviation = size('deviations');
+        const change = size('changes');
+        return {
+          stream,
+          evidence: bets.evidence,
+          since,
+          change,
+          weight: Math.abs(deviation) * importance(stream, change),
+        };
+      })
+      .filter(({ evidence }) => evidence >= enough);
+    const seen = candidates.filter(({ stream }) => causeOfStream[stream] !== 'product');
+    const ranked = (seen.length > 0 ? seen : candidates).sort((a, b) => b.weight - a.weight);
+    // The limit may be reached by several streams together, none of which has much of its own.
+    const main = ranked[0] ?? { stream: this.#strongest(), since: foundAtPart, change: 0 };
+    const sincePart = Math.min(main.since, foundAtPart);
+    const alarm = {
+      cause: causeOfStream[main.stream],
+      streams: ranked.map(({ stream }) => stream).concat(ranked.length === 0 ? [main.stream] : []),
+      foundAtPart,
+      sincePart,
+      sinceAt: this.#memory.find(({ part }) => part >= sincePart)?.at ?? null,
+      change: Math.round(10 * main.change) / 10,
+    };
+    return { ...alarm, phrase: alarmPhrase(alarm) };
+  }
+
+  #strongest(): DriftStream {
+    let best = 0;
+    this.#bets.forEach((bets, i) => {
+      if (bets.evidence > this.#bets[best]!.evidence) best = i;
+    });
+    return driftStreams[best]!;
+  }
+
+  /** Where things stand, without a new part. */
+  state(): DriftState {
+    const recent = this.#memory.slice(-recentParts);
+    const scale = (evidence: number): number => {
+      const idle = Math.max(1, this.#parts % this.#settings.partsPerShift);
+      return Math.min(1, Math.max(0, Math.log(evidence / idle) / Math.log(this.#limit / idle)));
+    };
+    return {
+      parts: this.#parts,
+      covered: this.#alarm === null,
+      alarm: this.#alarm,
+      evidence: scale(this.#evidence()),
+      streams: driftStreams.map((stream, i) => {
+        const list = recent
+          .map(({ deviations }) => deviations[i])
+          .filter((value) => value !== null && value !== undefined);
+        const sum = list.reduce((total, value) => total + Math.min(winsorAt, Math.max(-winsorAt, value)), 0);
+        return {
+          stream,
+          evidence: scale(this.#bets[i]!.evidence / this.#bets.length),
+          recentDeviation: list.length === 0 ? 0 : sum / list.length,
+        };
+      }),
+    };
+  }
+
+  /** Forgets the alarm and all evidence, e.g. after the lamp was put right. The baseline stays. */
+  reset(): void {
+    this.#alarm = null;
+    this.#memory = [];
+    this.#bets.forEach((_, i, all) => (all[i] = new StreamBets(all[i]!.wealth.length / 6)));
+    this.#parts = 0;
+  }
+}
+
+/** Streams whose change is beyond what matters count by how far; the others hardly. */
+function importance(stream: DriftStream, change: number): number {
+  return Math.min(1, Math.abs(change) / (2 * smallestChange[stream]));
+}
