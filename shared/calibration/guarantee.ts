@@ -158,12 +158,14 @@ export function orderThreshold(
   const allowed = toleranceRank(n, rate, confidence);
   const rank = Math.max(1, allowed);
   const value = about === 'escapeRate' ? sorted[rank - 1]! : justAbove(sorted[n - rank]!);
-  // k - 1 parts lie strictly beyond at most, so the Clopper-Pearson bound of that count is the order statistic's.
-  const high = clopperPearson(rank - 1, n, confidence, 'upper').high;
+  // k - 1 parts lie strictly beyond at most, so the Clopper-Pearson bound of that count is the order statistic's. Where
+  // the limit is kept the promise is the limit: it was asked for, and the whole steps of k leave it some reserve.
+  const kept = allowed > 0;
+  const high = kept ? rate : clopperPearson(rank - 1, n, confidence, 'upper').high;
   const statement = sentence(about === 'escapeRate' ? 'escapeOrder' : 'falseRejectOrder', { confidence, high, n });
   const count = about === 'escapeRate' ? countBelow(sorted, value) : n - countBelow(sorted, value);
   const guarantee = { about, count, n, low: 0, high, confidence, method: 'orderStatistic', statement } as const;
-  return { value, rank, kept: allowed > 0, guarantee };
+  return { value, rank, kept, guarantee };
 }
 
 function boundedRate(

@@ -111,38 +111,59 @@ function tprAt(positives: ArrayLike<number>, negatives: ArrayLike<number>, false
   return (positives.length - upperBound(positives, limit)) / positives.length;
 }
 
+/** Interval of a rate after `count` of `n`. */
+type RateInterval = (count: number, n: number) => Interval;
+
 /**
- * Simultaneous ROC band that is exact for any distribution: at every threshold both rates lie in their simultaneous
- * intervals (band.ts), so the true curve runs through all these rectangles. Wide; never too narrow.
+ * Band from intervals of both rates that hold at all thresholds at once: the true curve runs through every rectangle
+ * [FPR low, FPR high] x [TPR low, TPR high], and it rises. So left of a rectangle it is at most its top, right of it at
+ * least its bottom.
  */
-export function exactRocBand({ positives, negatives }: RankedScores, confidence = 0.95): RocBand {
+function bandOf(
+  { positives, negatives }: RankedScores,
+  confidence: number,
+  found: RateInterval,
+  wrong: RateInterval,
+): RocBand {
   const falsePositiveRate = rocGrid();
   const [m, n] = [positives.length, negatives.length];
-  const each = Math.sqrt(confidence);
   const size = falsePositiveRate.length;
-  const band: RocBand = {
-    falsePositiveRate,
-    truePositiveRate: falsePositiveRate.map((rate) => (m === 0 || n === 0 ? NaN : tprAt(positives, negatives, rate))),
-    low: new Float64Array(size),
-    high: new Float64Array(size).fill(1),
-    confidence,
-  };
+  const low = new Float64Array(size);
+  const high = new Float64Array(size).fill(1);
+  const truePositiveRate = falsePositiveRate.map((rate) =>
+    m === 0 || n === 0 ? NaN : tprAt(positives, negatives, rate),
+  );
+  const band = { falsePositiveRate, truePositiveRate, low, high, confidence };
   if (m === 0 || n === 0) return band;
-  // Per threshold (every distinct score, and one beyond all): [FPR low, FPR high] x [TPR low, TPR high].
-  const thresholds = Float64Array.from(new Set([...positives, ...negatives, Infinity])).sort();
-  band.low.fill(0);
-  for (const threshold of thresholds) {
-    const tp = m - countBelow(positives, threshold);
-    const fp = n - countBelow(negatives, threshold);
-    const found = simultaneousInterval(tp, m, each);
-    const wrong = simultaneousInterval(fp, n, each);
-    // The curve rises: left of the rectangle it's at most its top, right of it at least its bottom.
+  const remember = (rate: RateInterval, total: number): ((count: number) => Interval) => {
+    const known = new Map<number, Interval>();
+    return (count) => {
+      const before = known.get(count) ?? rate(count, total);
+      known.set(count, before);
+      return before;
+    };
+  };
+  const foundAt = remember(found, m);
+  const wrongAt = remember(wrong, n);
+  for (const threshold of new Set([...positives, ...negatives, Infinity])) {
+    const tpr = foundAt(m - countBelow(positives, threshold));
+    const fpr = wrongAt(n - countBelow(negatives, threshold));
     for (let i = 0; i < size; i++) {
-      if (falsePositiveRate[i]! >= wrong.high) band.low[i] = Math.max(band.low[i]!, found.low);
-      if (falsePositiveRate[i]! <= wrong.low) band.high[i] = Math.min(band.high[i]!, found.high);
+      if (falsePositiveRate[i]! >= fpr.high) low[i] = Math.max(low[i]!, tpr.low);
+      if (falsePositiveRate[i]! <= fpr.low) high[i] = Math.min(high[i]!, tpr.high);
     }
   }
   return band;
+}
+
+/**
+ * Simultaneous ROC band that is exact for any distribution: at every threshold both rates lie in their simultaneous
+ * intervals (band.ts). Wide; never too narrow.
+ */
+export function exactRocBand(ranked: RankedScores, confidence = 0.95): RocBand {
+  const each = Math.sqrt(confidence);
+  const interval: RateInterval = (count, n) => simultaneousInterval(count, n, each);
+  return bandOf(ranked, confidence, interval, interval);
 }
 
 export interface BootstrapOptions {
@@ -153,52 +174,47 @@ export interface BootstrapOptions {
 }
 
 /**
- * Simultaneous ROC band by stratified bootstrap: good parts and defects are drawn anew, each among themselves; the band
- * has the width that keeps a share `confidence` of the curves drawn inside at all points at once (largest studentised
- * distance). Where resampling sees no spread (perfect separation) the spread of one more success and failure among so
- * many parts (Agresti and Coull) stands in. Approximate, narrower than {@link exactRocBand}; the same seed gives the
- * same band.
+ * Simultaneous ROC band by stratified bootstrap: good parts and defects are drawn anew, each among themselves. At every
+ * threshold both rates get the same studentised width, the one that a share `confidence` of the draws stays within at
+ * all thresholds at once. The spread is that of a count with two successes and two failures more (Agresti and Coull),
+ * so that perfect separation doesn't look certain. Approximate; the same seed gives the same band.
  */
 export function bootstrapRocBand(ranked: RankedScores, options: BootstrapOptions = {}): RocBand {
   const { positives, negatives } = ranked;
   const confidence = options.confidence ?? 0.95;
   const resamples = options.resamples ?? 1000;
   const random = createRandom(options.seed ?? 1);
-  const falsePositiveRate = rocGrid();
-  const size = falsePositiveRate.length;
-  const [m, n] = [positives.length, negatives.length];
-  if (m === 0 || n === 0) return exactRocBand(ranked, confidence);
-  const truePositiveRate = falsePositiveRate.map((rate) => tprAt(positives, negatives, rate));
-  const curves = Array.from({ length: resamples }, () => {
-    const p = redrawn(positives, random.int);
-    const q = redrawn(negatives, random.int);
-    return falsePositiveRate.map((rate) => tprAt(p, q, rate));
-  });
-  const spread = falsePositiveRate.map((_, i) => {
-    let sum = 0;
-    for (const curve of curves) sum += (curve[i]! - truePositiveRate[i]!) ** 2;
-    const smoothed = (truePositiveRate[i]! * m + 2) / (m + 4);
-    return Math.sqrt(Math.max(sum / resamples, (smoothed * (1 - smoothed)) / (m + 4)));
-  });
-  const farthest = Float64Array.from(curves, (curve) => {
-    let most = 0;
-    for (let i = 0; i < size; i++) most = Math.max(most, Math.abs(curve[i]! - truePositiveRate[i]!) / spread[i]!);
-    return most;
-  }).sort();
-  // Never below the pointwise normal width: with few parts the curves drawn hardly differ.
-  const width = Math.max(
-    farthest[Math.min(resamples - 1, Math.ceil(resamples * confidence))]!,
-    normalQuantile((1 + confidence) / 2),
-  );
-  return {
-    falsePositiveRate,
-    truePositiveRate,
-    low: truePositiveRate.map((rate, i) => Math.max(0, rate - width * spread[i]!)),
-    high: truePositiveRate.map((rate, i) => Math.min(1, rate + width * spread[i]!)),
-    confidence,
+  const farthest = Float64Array.from({ length: resamples }, () =>
+    Math.max(largestDeviation(positives, random.int), largestDeviation(negatives, random.int)),
+  ).sort();
+  const at = Math.min(resamples - 1, Math.ceil((resamples + 1) * confidence) - 1);
+  const width = Math.max(farthest[at]!, normalQuantile((1 + confidence) / 2));
+  const interval: RateInterval = (count, n) => {
+    // Centred on the smoothed rate, as Agresti and Coull do.
+    const half = width * spreadOf(count, n);
+    const centre = (count + 2) / (n + 4);
+    return { low: count === 0 ? 0 : Math.max(0, centre - half), high: count === n ? 1 : Math.min(1, centre + half) };
   };
+  return bandOf(ranked, confidence, interval, interval);
 }
 
-function redrawn(sorted: ArrayLike<number>, int: (n: number) => number): Float64Array {
-  return Float64Array.from({ length: sorted.length }, () => sorted[int(sorted.length)]!).sort();
+function spreadOf(count: number, n: number): number {
+  const smoothed = (count + 2) / (n + 4);
+  return Math.sqrt((smoothed * (1 - smoothed)) / (n + 4));
+}
+
+/** Largest studentised distance between the distribution of ascending scores and that of as many drawn from them. */
+function largestDeviation(sorted: ArrayLike<number>, int: (n: number) => number): number {
+  const n = sorted.length;
+  const drawn = new Uint32Array(n);
+  for (let i = 0; i < n; i++) drawn[int(n)]!++;
+  let most = 0;
+  let below = 0;
+  for (let i = 0; i < n; i++) {
+    below += drawn[i]!;
+    // Only behind the last of equal scores is there a threshold.
+    if (i + 1 < n && sorted[i + 1] === sorted[i]) continue;
+    most = Math.max(most, Math.abs(below - (i + 1)) / n / spreadOf(below, n));
+  }
+  return most;
 }
