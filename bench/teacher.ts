@@ -1,0 +1,252 @@
+/**
+ * The teacher at full size, with seeded weights of the real shapes: from weight file to ready session, speed, and what
+ * int8 and float16 change.
+ *
+ *   node bench/run.mjs bench/teacher.ts [--sizes small,base,large] [--side 224] [--threads 1] [--rounds 15]
+ *     [--folder DIR] [--python PATH] [--skip-load] [--skip-speed]
+ *
+ * Loading runs in a process of its own for each size; its peak is the largest resident memory of that process. Speed is
+ * measured in turns, batch 1. `--python` is an interpreter with torch: it runs the same network in PyTorch, eagerly.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+import { parseArgs } from 'node:util';
+import { openDinov2Weights, type Dinov2Size } from '../main/backbones/dinov2.ts';
+import { writeSeededWeights } from '../main/backbones/seeded-weights.ts';
+import { writeTeacherGraph, type TeacherGraphOptions } from '../main/backbones/teacher-graph.ts';
+import { openSessionInline, type GraphSession } from '../main/runtime/session.ts';
+import { formatRows, interleave, loadLine, type Subject, type Timing, type Took } from './tools.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    sizes: { type: 'string', default: 'small' },
+    side: { type: 'string', default: '224' },
+    threads: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '15' },
+    folder: { type: 'string' },
+    python: { type: 'string' },
+    'skip-load': { type: 'boolean', default: false },
+    'skip-speed': { type: 'boolean', default: false },
+    /** Used by this script itself: the process that loads. */
+    load: { type: 'string' },
+    storage: { type: 'string', default: 'inline' },
+  },
+});
+const threads = Number(options.threads);
+const side = Number(options.side);
+
+function graphOptions(size: Dinov2Size): TeacherGraphOptions & { groups: readonly (readonly number[])[] } {
+  const groups =
+    size === 'large'
+      ? [
+          [5, 7, 9, 11],
+          [13, 15, 17, 19],
+        ]
+      : [
+          [3, 4, 5, 6],
+          [7, 8, 9, 10],
+        ];
+  return { width: side, height: side, positionMode: 'scale_offset', groups };
+}
+
+/** Peak resident memory of this process in bytes. */
+const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
+
+/** Weight file to ready session, in a process of its own. */
+async function load(file: string): Promise<void> {
+  const basis = peakBytes();
+  const start = performance.now();
+  const weights = await openDinov2Weights(file);
+  const opened = performance.now();
+  const graph = path.join(path.dirname(file), `loaded-${process.pid}.onnx`);
+  const storage = options.storage as 'inline' | 'external';
+  const { files } = await writeTeacherGraph(weights, { ...graphOptions(weights.size as Dinov2Size), storage }, graph);
+  const written = performance.now();
+  const session = await openSessionInline(graph, { threads });
+  const ready = performance.now();
+  const peak = peakBytes();
+  await session.close();
+  for (const each of files) await rm(each);
+  const times = { open: opened - start, write: written - opened, session: ready - written, total: ready - start };
+  console.log(JSON.stringify({ ...times, basis, peak }));
+}
+
+interface Loaded {
+  open: number;
+  write: number;
+  session: number;
+  total: number;
+  basis: number;
+  peak: number;
+}
+
+async function reportLoading(files: Readonly<Record<string, string>>): Promise<void> {
+  const rows = [['size, storage', 'file MB', 'hash s', 'write s', 'session s', 'total s', 'peak MB', 'peak / file']];
+  for (const [size, file] of Object.entries(files)) {
+    const { size: bytes } = await stat(file);
+    for (const storage of ['inline', 'external']) {
+      const args = ['bench/run.mjs', 'bench/teacher.ts', '--load', file, '--storage', storage, '--side', String(side)];
+      const child = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      if (child.status !== 0) throw new Error(child.stderr);
+      const took = JSON.parse(child.stdout.trim().split('\n').at(-1)!) as Loaded;
+      rows.push([
+        `${size}, ${storage}`,
+        (bytes / 1e6).toFixed(0),
+        ...[took.open, took.write, took.session, took.total].map((ms) => (ms / 1000).toFixed(2)),
+        (took.peak / 1e6).toFixed(0),
+        `${(took.peak / bytes).toFixed(2)} (${((took.peak - took.basis) / bytes).toFixed(2)} over the bare process)`,
+      ]);
+    }
+  }
+  console.log(`Weight file to ready session, one thread; ${loadLine()}`);
+  console.log(formatRows(rows));
+}
+
+interface Torch {
+  about: string;
+  run(): Promise<{ took: Took; difference: number }>;
+  end(): void;
+}
+
+async function startTorch(python: string, config: Readonly<Record<string, unknown>>): Promise<Torch> {
+  const child = spawn(python, [path.resolve('bench', 'teacher_torch.py'), JSON.stringify(config)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // Waiting threads must not take the cores from the other side.
+    env: { ...process.env, OMP_WAIT_POLICY: 'passive', KMP_BLOCKTIME: '0', OMP_NUM_THREADS: String(threads) },
+  });
+  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error('the PyTorch side ended');
+    return value as string;
+  };
+  return {
+    about: await line(),
+    run: async () => {
+      child.stdin.write('\n');
+      const [clock, processor, difference] = (await line()).split(' ').map(Number);
+      return { took: { clock: clock!, processor: processor! }, difference: difference! };
+    },
+    end: () => child.stdin.end(),
+  };
+}
+
+/** Mean of the cosine similarity between two sets of vectors of `width` numbers, and the relative distance. */
+function compare(a: Float32Array, b: Float32Array, width: number): { cosine: number; relative: number } {
+  let [cosines, away, length] = [0, 0, 0];
+  for (let at = 0; at < a.length; at += width) {
+    let [ab, aa, bb] = [0, 0, 0];
+    for (let i = at; i < at + width; i += 1) {
+      ab += a[i]! * b[i]!;
+      aa += a[i]! ** 2;
+      bb += b[i]! ** 2;
+      away += (a[i]! - b[i]!) ** 2;
+      length += a[i]! ** 2;
+    }
+    cosines += ab / Math.sqrt(aa * bb);
+  }
+  return { cosine: cosines / (a.length / width), relative: Math.sqrt(away / length) };
+}
+
+async function reportSpeed(folder: string, size: Dinov2Size, file: string): Promise<void> {
+  const weights = await openDinov2Weights(file);
+  const pixels = Uint8Array.from({ length: side * side * 3 }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % side, Math.floor(i / 3 / side)];
+    return 128 + 60 * Math.sin(x / 17 + (i % 3)) + 60 * Math.cos((y * x) / 900);
+  });
+  const feeds = { pixels: { dtype: 'uint8' as const, dims: [1, side, side, 3], data: pixels } };
+  const sessions: Record<string, GraphSession> = {};
+  const outputs: Record<string, Record<string, Float32Array>> = {};
+  const rows = [['precision', 'graph MB', 'cosine of class tokens', 'of groups', 'relative change of groups']];
+  for (const precision of ['float32', 'float16-storage', 'int8'] as const) {
+    const graph = path.join(folder, `${size}-${precision}.onnx`);
+    const { bytes } = await writeTeacherGraph(weights, { ...graphOptions(size), precision }, graph);
+    const session = await openSessionInline(graph, { threads });
+    sessions[precision] = session;
+    const results = await session.run(feeds);
+    const tokens = results['teacherClassTokens']!.data as Float32Array;
+    const groups = results['teacherGroup2']!.data as Float32Array;
+    outputs[precision] = { tokens, groups };
+    const exact = outputs['float32']!;
+    const change = compare(exact['groups']!, groups, weights.embedDim);
+    rows.push([
+      precision,
+      (bytes / 1e6).toFixed(1),
+      compare(exact['tokens']!, tokens, weights.embedDim).cosine.toFixed(6),
+      change.cosine.toFixed(6),
+      change.relative.toFixed(5),
+    ]);
+  }
+  const subjects: Record<string, Subject> = {};
+  for (const [name, session] of Object.entries(sessions)) {
+    subjects[name] = async () => {
+      await session.run(feeds);
+      return undefined;
+    };
+  }
+  let torch: Torch | undefined;
+  let worst = 0;
+  if (options.python !== undefined) {
+    const original = path.join(folder, `${size}.pth`);
+    await writeSeededWeights(original, { size, naming: 'original' });
+    await writeFile(path.join(folder, 'pixels.raw'), pixels);
+    await writeFile(path.join(folder, 'class_tokens.raw'), new Uint8Array(outputs['float32']!['tokens']!.buffer));
+    const { heads, depth } = weights;
+    const config = { folder, weights: original, threads, heads, depth, side, groups: graphOptions(size).groups };
+    const started = await startTorch(options.python, config);
+    torch = started;
+    subjects['PyTorch eager'] = async () => {
+      const { took, difference } = await started.run();
+      worst = Math.max(worst, difference);
+      return took;
+    };
+  }
+  const times = await interleave(subjects, Number(options.rounds));
+  console.log(`\nViT-${size}, ${side} px, batch 1, ${threads} thread(s), ${options.rounds} rounds; ${loadLine()}`);
+  console.log('Seeded random weights: the changes say what rounding does to this network, not to real features.');
+  console.log(formatRows(rows));
+  console.log(
+    formatRows([
+      ['what', 'median ms', 'minimum ms', 'processor ms'],
+      ...Object.entries(times).map(([name, time]) => [
+        name,
+        time.median.toFixed(1),
+        time.min.toFixed(1),
+        time.processor.toFixed(1),
+      ]),
+    ]),
+  );
+  const quotients = (a: Timing, b: Timing): string =>
+    `${(a.median / b.median).toFixed(2)} by medians, ${(a.min / b.min).toFixed(2)} by minima, ` +
+    `${(a.processor / b.processor).toFixed(2)} by processor time`;
+  console.log(`int8 against float32, times as fast: ${quotients(times['float32']!, times['int8']!)} (to reach 1.15).`);
+  if (torch !== undefined) {
+    console.log(`PyTorch: ${torch.about}; class tokens differ from ours by at most ${worst.toExponential(1)}.`);
+    console.log(
+      `float32 against PyTorch eager, times as fast: ${quotients(times['PyTorch eager']!, times['float32']!)} (to reach 1.4).`,
+    );
+    torch.end();
+  }
+  for (const session of Object.values(sessions)) await session.close();
+}
+
+if (options.load !== undefined) await load(options.load);
+else {
+  const folder = await mkdtemp(path.join(options.folder ?? tmpdir(), 'twinspect-bench-'));
+  try {
+    const files: Record<string, string> = {};
+    for (const size of options.sizes.split(',')) {
+      files[size] = path.join(folder, `${size}.safetensors`);
+      await writeSeededWeights(files[size], { size: size as Dinov2Size });
+    }
+    if (!options['skip-load']) await reportLoading(files);
+    if (!options['skip-speed']) {
+      for (const [size, file] of Object.entries(files)) await reportSpeed(folder, size as Dinov2Size, file);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
