@@ -1,11 +1,15 @@
 import path from 'node:path';
+import { writeGraph } from '../backbones/teacher-graph.ts';
 import type { OnnxGraph } from '../onnx/graph.ts';
 import type { GraphFile } from '../package/write-package.ts';
-import { writeFileAtomic } from '../system/atomic-file.ts';
 
-/** Writes a graph piece by piece into a folder. @throws UserError as `writeFileAtomic` */
+/**
+ * Writes a graph piece by piece into a folder; what doesn't fit into one ONNX file (2 GB) has its numbers in a second one.
+ * @throws UserError as `writeGraph`
+ */
 export async function writeGraphFile(graph: OnnxGraph, folder: string): Promise<GraphFile> {
-  const file = path.join(folder, 'graph.onnx');
-  await writeFileAtomic(file, graph.chunks());
-  return { path: file };
+  const {
+    files: [file, data],
+  } = await writeGraph(graph, path.join(folder, 'graph.onnx'));
+  return data === undefined ? { path: file! } : { path: file!, dataPath: data };
 }

@@ -23,17 +23,12 @@ export interface PaperFusedModel {
  * resized to), outputs `fusedOutputs`. The centre crop, normalisation, teacher, students, score and map are inside; the
  * teacher's numbers are read from its file when the graph is written.
  */
-export async function buildPaperGraph({
-  weights,
-  positionMode,
-  groups,
-  students,
-}: PaperFusedModel): Promise<OnnxGraph> {
+export function buildPaperGraph({ weights, positionMode, groups, students }: PaperFusedModel): OnnxGraph {
   const { options, scoring } = students;
   const { size, crop } = scoring;
   const graph = new OnnxGraph('twinspect');
   const pixels = graph.input('pixels', 'uint8', ['batch', size, size, 3]);
-  const teacher = await addTeacher(graph, cropped(graph, pixels, size, crop), weights, {
+  const teacher = addTeacher(graph, cropped(graph, pixels, size, crop), weights, {
     width: crop,
     height: crop,
     positionMode,

@@ -29,6 +29,8 @@ export interface ManifestContent extends Omit<
 export interface GraphFile {
   /** The ONNX model. */
   readonly path: string;
+  /** File of its numbers, where they are apart; it lies beside the model and is named in it. */
+  readonly dataPath?: string;
 }
 
 export interface PackageContent {

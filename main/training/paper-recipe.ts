@@ -133,10 +133,9 @@ async function fit(
   };
   return {
     openScorer: () => PaperScorer.open(store, paperShapes(settings), students, run.session),
-    buildGraph: async () => {
+    buildGraph: () => {
       const { posEmbed: positionMode, groups } = settings;
-      const graph = await buildPaperGraph({ weights, positionMode, groups, students });
-      return writeGraphFile(graph, folder);
+      return writeGraphFile(buildPaperGraph({ weights, positionMode, groups, students }), folder);
     },
     checkpoint,
     facts: {

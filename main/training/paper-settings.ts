@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UserError } from '../../shared/errors.ts';
+import { fittingSide } from '../backbones/teacher-graph.ts';
 import { presets, type PaperPreset } from '../nn/presets.ts';
 import { positionModes } from '../nn/resample.ts';
 import type { DataKind } from './assignments.ts';
@@ -89,10 +90,10 @@ export function settlePaperPreset(
 
   const warnings: string[] = [];
   const crop = values['crop'];
-  if (typeof crop === 'number' && Number.isInteger(crop) && crop >= patch && crop % patch !== 0) {
-    values['crop'] = crop - (crop % patch);
+  if (typeof crop === 'number' && Number.isInteger(crop) && crop > 0 && crop % patch !== 0) {
+    values['crop'] = fittingSide(crop, patch);
     warnings.push(
-      `The input of ${crop} px is no multiple of ${patch}: ${String(values['crop'])} px are used, the ${crop % patch} px left over are cut off at the rim.`,
+      `The input of ${crop} px is not made of whole patches of ${patch} px: ${String(values['crop'])} px are used.`,
     );
   }
   // The same share of the picture is cut off at the rim as with 448 and 392.
