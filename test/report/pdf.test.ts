@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { lotReport, type LotReport } from '../../renderer/report/pdf/lot-report.ts';
+import { modelCard } from '../../renderer/report/pdf/model-card.ts';
+import { html } from '../../renderer/report/pdf/page.ts';
+import { partCertificate } from '../../renderer/report/pdf/part-certificate.ts';
+import { reportWords } from '../../renderer/report/pdf/words.ts';
+import { languages } from '../../shared/ipc/settings.ts';
+import type { StationModel, StationPart } from '../../shared/station/domain.ts';
+
+const part: StationPart = {
+  id: 7,
+  projectId: 'p1',
+  source: 'inbox/<img src=x>.png',
+  serial: null,
+  lot: 'L-1',
+  station: 'Line 3',
+  shift: null,
+  className: 'cookies & cream',
+  presentedAt: '2026-11-22T08:00:00.000Z',
+  decidedAt: '2026-11-22T08:00:00.100Z',
+  verdict: 'fail',
+  reason: null,
+  predScore: 3.25,
+  localScore: 2,
+  semanticScore: 0.5,
+  memoryScore: 4,
+  thresholds: { review: 1.5, fail: 2.5 },
+  displayScore: 71.2,
+  latencyMs: 40,
+  modelId: 'm1',
+  modelHash: 'a'.repeat(64),
+  pictureSha256: 'b'.repeat(64),
+  hasHeatMap: true,
+  similarSha256: null,
+  personVerdict: 'pass',
+  personName: 'Kim',
+  defectClass: null,
+};
+
+const counters = { presented: 412, pass: 400, fail: 3, review: 9, noDecision: 0, waitingForReview: 0 };
+const lot: LotReport = {
+  station: 'Line 3',
+  project: 'Cookies <b>',
+  lot: 'L-1"><script>alert(1)</script>',
+  from: null,
+  to: null,
+  printedAt: '2026-11-22T09:00:00.000Z',
+  statistics: {
+    counters,
+    yield: [
+      { from: '2026-11-22T07:00:00.000Z', counters: { ...counters, presented: 200, pass: 198 } },
+      { from: '2026-11-22T08:00:00.000Z', counters: { ...counters, presented: 212, pass: 202 } },
+    ],
+    pareto: [{ defectClass: 'crack', parts: 2 }],
+    falseRejects: 1,
+    escapes: 0,
+    answered: 12,
+  },
+  notPassed: [part],
+  models: [{ version: 12, modelHash: 'a'.repeat(64), basis: '60 good parts' }],
+};
+
+const model: StationModel = {
+  id: 'm1',
+  projectId: 'p1',
+  version: 12,
+  state: 'active',
+  modelHash: 'a'.repeat(64),
+  preset: 'embedded',
+  classes: ['cookies'],
+  snapshotId: 's1',
+  pictures: 60,
+  createdAt: '2026-11-22T07:00:00.000Z',
+  createdBy: 'Kim',
+  engine: 'onnxruntime cpu',
+  trainingMs: 1000,
+  thresholds: { review: 1.5, fail: 2.5 },
+  basis: '60 good parts',
+  metrics: [
+    { className: 'cookies', pictures: 40, defects: 10, imageAuroc: 0.9987, falseRejectRate: 0.02, escapeRate: null },
+  ],
+  parity: { maxAbsDifference: 1.2e-5, verdictFlips: 0, pictures: 32 },
+  note: '',
+};
+
+describe('printed reports', () => {
+  it('escapes every value and keeps what is HTML already', () => {
+    expect(html`<p title="${'"<&'}">${html`<b>${1}</b>`}</p>`.html).toBe('<p title="&#34;&#60;&#38;"><b>1</b></p>');
+    const text = lotReport(lot, reportWords('en'));
+    expect(text).not.toContain('<script>');
+    expect(text).not.toContain('<img src=x>');
+    expect(text).toContain('Cookies &#60;b&#62;');
+  });
+
+  it('a lot report gives counts with their denominator, share and exact interval', () => {
+    const text = lotReport(lot, reportWords('en'));
+    expect(text).toContain('3 / 412');
+    // Clopper-Pearson, 3 of 412 at 95 %: 0.15 % to 2.11 %.
+    expect(text).toContain('0.7 %');
+    expect(text).toMatch(/0\.2 % – 2\.1 %/);
+    expect(text).toContain('crack');
+    expect(text).toContain('a'.repeat(64));
+  });
+
+  it('rates of nothing are a dash, not zero', () => {
+    const none = { presented: 0, pass: 0, fail: 0, review: 0, noDecision: 0, waitingForReview: 0 };
+    const statistics = { ...lot.statistics, counters: none, yield: [], pareto: [], answered: 0, falseRejects: 0 };
+    const text = lotReport({ ...lot, statistics, notPassed: [] }, reportWords('en'));
+    expect(text).not.toContain('NaN');
+    expect(text).toContain('–');
+  });
+
+  it('a certificate says both scores, the thresholds, the model and the hashes', () => {
+    const text = partCertificate(
+      {
+        station: 'Line 3',
+        project: 'Cookies',
+        printedAt: lot.printedAt,
+        part,
+        picture: 'data:image/jpeg;base64,AAAA',
+        heatMap: 'data:image/png;base64,BBBB',
+        similar: null,
+        shares: { local: 0.6, semantic: 0.1, memory: 0.3 },
+        model,
+      },
+      reportWords('en'),
+    );
+    for (const wanted of ['71.2', '3.2500', '1.5000', '2.5000', 'v12', 'b'.repeat(64), '60 %', 'cookies &#38; cream']) {
+      expect(text).toContain(wanted);
+    }
+    expect(text.match(/base64,AAAA/g)).toHaveLength(2);
+  });
+
+  it('a model card says where the thresholds come from and what was not measured', () => {
+    const text = modelCard(
+      { station: 'Line 3', project: 'Cookies', printedAt: lot.printedAt, model, changes: [] },
+      reportWords('en'),
+    );
+    expect(text).toContain('0.9987');
+    expect(text).toContain('not measured');
+    expect(text).toContain('differ by at most 1.2e-5 over 32 pictures; 0 verdicts differ');
+  });
+
+  it('every language has its own words for the verdicts', () => {
+    const fails = languages.map((language) => reportWords(language).verdicts.fail);
+    expect(new Set(fails).size).toBe(languages.length);
+    for (const language of languages) {
+      const text = lotReport(lot, reportWords(language));
+      expect(text).toContain(`lang="${language}"`);
+      expect(text).toContain(reportWords(language).verdicts.fail);
+    }
+  });
+});
