@@ -1,5 +1,6 @@
 import type { StationError } from '../../shared/ipc/channel.ts';
 import type { ChannelInput, ChannelName, ChannelOutput } from '../../shared/ipc/contract.ts';
+import { toRaw } from 'vue';
 import type { StationCalls } from './station-api.ts';
 import { useToasts } from './stores/toasts.ts';
 
@@ -16,10 +17,18 @@ export class StationCallError extends Error {
   }
 }
 
+/** A copy without Vue's proxies, which can't cross into the preload. */
+function plain<T>(value: T): T {
+  const raw: unknown = toRaw(value);
+  if (raw === null || typeof raw !== 'object' || raw instanceof Uint8Array) return raw as T;
+  if (Array.isArray(raw)) return raw.map(plain) as T;
+  return Object.fromEntries(Object.entries(raw).map(([key, inner]) => [key, plain(inner)])) as T;
+}
+
 /** Asks the station. @throws StationCallError with the station's own words when it refuses or fails */
 export async function call<N extends ChannelName>(name: N, input: ChannelInput<N>): Promise<ChannelOutput<N>> {
   const calls: StationCalls = window.station;
-  const result = await calls[name](input);
+  const result = await calls[name](plain(input));
   if (!result.ok) throw new StationCallError(result.error);
   return result.value;
 }

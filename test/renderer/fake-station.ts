@@ -1,0 +1,391 @@
+/**
+ * Stands in for the preload in a plain browser: every call is parsed through the contract both ways and answered from
+ * memory. Runs in the page, before the window's own code.
+ */
+import './zod-without-eval.ts';
+import {
+  contract,
+  type ChannelInput,
+  type ChannelName,
+  type ChannelOutput,
+  type StationEvent,
+} from '../../shared/ipc/contract.ts';
+import type { FeedState } from '../../shared/ipc/inspection.ts';
+import type { Session } from '../../shared/ipc/settings.ts';
+import type { TrainingState } from '../../shared/ipc/training.ts';
+import type { Label, StationPart, StationPicture } from '../../shared/station/domain.ts';
+import { chance, makeData, thresholds, type SamplePicture } from './fake-data.ts';
+import { FakeLive } from './fake-live.ts';
+
+export interface FakeOptions {
+  language?: 'en' | 'de' | 'ko' | 'zh-CN';
+  theme?: 'system' | 'light' | 'dark' | 'contrast';
+  /** Accounts exist and nobody is signed in. */
+  locked?: boolean;
+  /** Nothing there yet. */
+  empty?: boolean;
+  /** Feed state at the start. */
+  feed?: FeedState['state'];
+  intervalMs?: number;
+  role?: 'operator' | 'engineer' | 'quality' | 'administrator';
+}
+
+type Answers = { [N in ChannelName]?: (input: ChannelInput<N>) => ChannelOutput<N> | Promise<ChannelOutput<N>> };
+type Fake = Window & { fakeSample: SamplePicture[]; fakeOptions: FakeOptions; fakeLog: string[] };
+
+const page = window as unknown as Fake;
+const options = page.fakeOptions;
+page.fakeLog = [];
+const data = makeData(page.fakeSample);
+if (options.empty === true)
+  Object.assign(data, { projects: [], classes: [], models: [], recipes: [], pictures: [], parts: [] });
+data.settings = { ...data.settings, language: options.language ?? 'en', theme: options.theme ?? 'light' };
+
+let session: Session = {
+  accounts: options.locked === true || options.role !== undefined,
+  user:
+    options.locked === true
+      ? null
+      : { id: 'u1', name: 'Ada Berger', role: options.role ?? 'administrator', language: null, disabled: false },
+};
+const listeners = new Set<(event: StationEvent) => void>();
+const tell = (event: StationEvent): void => listeners.forEach((listener) => listener(event));
+const now = (): string => new Date().toISOString();
+
+const live = new FakeLive(page.fakeSample, data, (feed) => tell({ type: 'feed', feed }), options);
+let training: TrainingState | null = null;
+
+class Refused extends Error {}
+
+const pictureOf = (sha256: string): StationPicture => {
+  const found = data.pictures.find((one) => one.sha256 === sha256);
+  if (found === undefined) throw new Refused('There is no such picture.');
+  return found;
+};
+
+function setLabel(sha256: string, given: Pick<Label, 'gtLabel' | 'defectClass' | 'regions' | 'why'>): Label {
+  const before = data.labels.findLast((one) => one.sha256 === sha256);
+  const made: Label = {
+    id: data.labels.length + 1,
+    sha256,
+    projectId: 'papers',
+    ...given,
+    by: session.user?.name ?? '?',
+    at: now(),
+    replaces: before?.id ?? null,
+  };
+  data.labels.push(made);
+  Object.assign(pictureOf(sha256), { gtLabel: given.gtLabel, defectClass: given.defectClass });
+  return made;
+}
+
+const uncertainty = (one: StationPicture): number =>
+  one.predScore === null ? -1 : -Math.abs(one.predScore - (thresholds.review + thresholds.fail) / 2);
+const disagreement = (one: StationPicture): number => {
+  if (one.predScore === null || one.gtLabel === null) return -1;
+  return one.gtLabel === 'pass' ? one.predScore - thresholds.fail : thresholds.review - one.predScore;
+};
+
+function answerPart(partId: number, change: Partial<StationPart>): StationPart {
+  const part = data.parts.find((one) => one.id === partId);
+  if (part === undefined) throw new Refused('There is no such part.');
+  Object.assign(part, change);
+  return { ...part };
+}
+const answered: number[] = [];
+
+const answers: Answers = {
+  'session.current': () => session,
+  'session.people': () => data.users.map(({ id, name, role }) => ({ id, name, role })),
+  'session.signIn': ({ userId, secret }) => {
+    if (secret !== '1234') throw new Refused('This is not the right PIN or password.');
+    session = { accounts: true, user: data.users.find((one) => one.id === userId)! };
+    return session;
+  },
+  'session.signOut': () => (session = { ...session, user: null }),
+  'settings.get': () => data.settings,
+  'settings.set': (settings) => (data.settings = settings),
+  'settings.setAppearance': (change) => (data.settings = { ...data.settings, ...change }),
+  'users.list': () => data.users,
+  'storage.state': () => ({
+    folder: '/home/station/Twinspect',
+    usedBytes: 8.4e9,
+    freeBytes: 212e9,
+    pictures: 18_204,
+    parts: 412_300,
+    daysLeft: 143,
+    lastBackupAt: now(),
+  }),
+  'system.status': () => ({
+    version: '0.1.0',
+    platform: 'Linux x64',
+    electron: '33.2.1',
+    engines: [
+      { name: 'cpu', available: true, reason: null },
+      { name: 'cuda', available: false, reason: 'No NVIDIA card was found.' },
+    ],
+    inference: { state: 'running', restarts: 0, engine: 'cpu', threads: 2 },
+    training: { state: 'idle', restarts: 0 },
+    memoryMb: 612,
+    cores: 4,
+    notices: [],
+  }),
+  'audit.page': () => ({
+    events: data.labels.map((one, i) => ({
+      seq: i + 1,
+      at: one.at,
+      actor: one.by,
+      role: 'administrator',
+      action: 'labels.set',
+      subject: one.sha256,
+      details: one.gtLabel,
+      hash: one.sha256.slice(0, 16),
+    })),
+    more: false,
+  }),
+  'audit.verify': () => ({ events: data.labels.length, problems: [] }),
+
+  'projects.list': () => data.projects,
+  'projects.create': ({ name, note }) => {
+    const made = {
+      ...data.projects[0]!,
+      id: `p${data.projects.length}`,
+      name,
+      note,
+      activeModelId: null,
+      previousModelId: null,
+      sample: false,
+    };
+    data.projects.push(made);
+    return made;
+  },
+  'classes.list': ({ projectId }) => data.classes.filter((one) => one.projectId === projectId),
+  'models.list': ({ projectId }) => data.models.filter((one) => one.projectId === projectId),
+  'models.gates': () => [
+    { gate: 'golden', passed: true, statement: 'All 96 golden pictures keep their verdict.', changed: [] },
+    { gate: 'parity', passed: true, statement: 'Largest difference 0.000003, no verdict flips.', changed: [] },
+  ],
+  'recipes.list': ({ projectId }) => data.recipes.filter((one) => one.projectId === projectId),
+  'recipes.save': (recipe) => {
+    const saved = { ...recipe, id: recipe.id ?? `r${data.recipes.length + 1}`, updatedAt: now() };
+    data.recipes = [...data.recipes.filter((one) => one.id !== saved.id), saved];
+    return saved;
+  },
+  'pictures.list': ({ projectId, classId, use, label, sort, offset, limit }) => {
+    const found = data.pictures.filter(
+      (one) =>
+        one.projectId === projectId &&
+        (classId === null || one.classId === classId) &&
+        (use === null || one.use === use) &&
+        (label === 'any' || (label === 'none' ? one.gtLabel === null : one.gtLabel === label)),
+    );
+    const key = {
+      newest: (one: StationPicture) => Date.parse(one.addedAt),
+      score: (one: StationPicture) => one.predScore ?? -1,
+      uncertainty,
+      disagreement,
+    }[sort];
+    found.sort((a, b) => key(b) - key(a));
+    return { total: found.length, pictures: found.slice(offset, offset + limit) };
+  },
+  'pictures.suggestions': () =>
+    data.pictures
+      .slice(0, 4)
+      .map((one) => ({ kind: 'odd' as const, sha256: one.sha256, otherSha256: null, amount: 3 })),
+  'labels.set': ({ sha256, gtLabel, defectClass, regions, why }) =>
+    setLabel(sha256, { gtLabel, defectClass, regions, why }),
+  'labels.undo': () => {
+    const last = data.labels.pop();
+    if (last === undefined) return { sha256: null };
+    const before = data.labels.findLast((one) => one.sha256 === last.sha256);
+    Object.assign(pictureOf(last.sha256), {
+      gtLabel: before?.gtLabel ?? null,
+      defectClass: before?.defectClass ?? null,
+    });
+    return { sha256: last.sha256 };
+  },
+  'labels.of': ({ sha256 }) => data.labels.filter((one) => one.sha256 === sha256),
+  'labels.conflicts': ({ projectId }) =>
+    data.pictures
+      .filter((one) => one.projectId === projectId)
+      .slice(-2)
+      .map((picture) => ({
+        picture,
+        labels: (['pass', 'fail'] as const).map((gtLabel, i) => ({
+          id: 900 + i,
+          sha256: picture.sha256,
+          projectId,
+          gtLabel,
+          defectClass: i === 0 ? null : 'impurity',
+          regions: [],
+          by: i === 0 ? 'Ada Berger' : 'Minh Trần',
+          at: now(),
+          why: null,
+          replaces: i === 0 ? null : 900,
+        })),
+      })),
+  'labels.progress': () => ({
+    labelled: data.pictures.filter((one) => one.gtLabel !== null).length,
+    total: data.pictures.length,
+    conflicts: data.pictures.length > 0 ? 2 : 0,
+    defectClasses: ['impurity', 'scratch', 'print missing'],
+  }),
+
+  'feed.state': ({ projectId }) => live.stateOf(projectId),
+  'feed.start': ({ recipeId }) => live.start(recipeId),
+  'feed.stop': () => live.stop(),
+  'feed.acknowledge': () => live.acknowledge(),
+  'feed.setLot': ({ lot }) => {
+    data.recipes.forEach((one) => (one.lot = lot));
+    return live.stateOf('papers');
+  },
+  'feed.openLive': ({ projectId }) => {
+    live.open(projectId);
+    return {};
+  },
+  'feed.judgeFiles': ({ paths }) => {
+    paths.forEach(() => void live.judgeNext());
+    return { presented: paths.length };
+  },
+  'parts.answer': ({ partId, verdict, defectClass }) => {
+    answered.push(partId);
+    return answerPart(partId, { personVerdict: verdict, personName: session.user?.name ?? '?', defectClass });
+  },
+  'parts.undo': () => {
+    const partId = answered.pop();
+    if (partId === undefined) return { part: null };
+    return { part: answerPart(partId, { personVerdict: null, personName: null, defectClass: null }) };
+  },
+  'parts.reviewQueue': ({ projectId, limit }) => {
+    const waiting = data.parts.filter(
+      (one) =>
+        one.projectId === projectId &&
+        one.personVerdict === null &&
+        (one.verdict === 'review' || one.verdict === 'noDecision'),
+    );
+    return { total: waiting.length, parts: waiting.slice(0, limit) };
+  },
+
+  'history.page': ({ filter, before, limit }) => {
+    const found = data.parts
+      .filter(
+        (one) =>
+          one.projectId === filter.projectId &&
+          (filter.verdict === null || one.verdict === filter.verdict) &&
+          (before === null || one.id < before),
+      )
+      .sort((a, b) => b.id - a.id);
+    return { parts: found.slice(0, limit), more: found.length > limit };
+  },
+  'history.part': ({ partId }) => data.parts.find((one) => one.id === partId) ?? null,
+  'history.lots': () => ['2291', '2290', '2289'],
+  'history.statistics': ({ filter }) => {
+    const of = (verdict: string, parts: StationPart[]) => parts.filter((one) => one.verdict === verdict).length;
+    const count = (parts: StationPart[]) => ({
+      presented: parts.length,
+      pass: of('pass', parts),
+      fail: of('fail', parts),
+      review: of('review', parts),
+      noDecision: of('noDecision', parts),
+      waitingForReview: of('review', parts),
+    });
+    const parts = data.parts.filter((one) => one.projectId === filter.projectId);
+    const hours = [...new Set(parts.map((one) => `${one.presentedAt.slice(0, 13)}:00:00.000Z`))];
+    return {
+      counters: count(parts),
+      yield: hours.map((from) => ({
+        from,
+        counters: count(parts.filter((one) => one.presentedAt.slice(0, 13) === from.slice(0, 13))),
+      })),
+      pareto: [
+        { defectClass: 'impurity', parts: 31 },
+        { defectClass: 'scratch', parts: 12 },
+        { defectClass: 'print missing', parts: 3 },
+      ],
+      falseRejects: 4,
+      escapes: 1,
+      answered: 60,
+    };
+  },
+
+  'training.current': () => training,
+  'training.plan': () => ({
+    classes: data.classes.map(({ name, normalPictures, goldenPictures }) => ({
+      name,
+      normal: normalPictures,
+      golden: goldenPictures,
+    })),
+    presets: (['instant', 'embedded', 'paper-small', 'paper-base', 'paper-large'] as const).map((preset, i) => ({
+      preset,
+      estimateMs: [8_000, 190_000, 5_400_000, 2e7, 6e7][i]!,
+      available: i < 3,
+      reason: i < 3 ? null : 'Its backbone is not on this station.',
+    })),
+    engines: [
+      { name: 'auto', available: true, reason: null },
+      { name: 'cpu', available: true, reason: null },
+      { name: 'cuda', available: false, reason: 'No NVIDIA card was found.' },
+    ],
+    problems: [],
+  }),
+  'training.start': (request) =>
+    (training = {
+      id: 't1',
+      projectId: request.projectId,
+      state: 'running',
+      request,
+      startedAt: now(),
+      phase: 'training',
+      message: 'Training the students',
+      share: 0.42,
+      remainingMs: 92_000,
+      imagesPerSecond: 18.5,
+      losses: Array.from({ length: 60 }, (_, i) => {
+        const decoder = 0.8 * Math.exp(-i / 18) + 0.04 * chance(`l${i}`);
+        return { step: i * 10, total: decoder * 1.6, decoder, encoder: decoder * 0.6 };
+      }),
+      log: [{ at: now(), level: 'info', message: 'Students: 600 steps of 16 pictures.' }],
+      modelId: null,
+      error: null,
+    }),
+  'thresholds.evidence': () => ({
+    evidence: data.evidence,
+    thresholds,
+    basis: data.models[1]?.basis ?? '',
+    unlabelled: 12,
+  }),
+  'thresholds.history': () => [
+    { at: now(), by: 'Ada Berger', thresholds, basis: data.models[1]?.basis ?? '', reason: 'First setting.' },
+  ],
+  'dialog.chooseFolder': () => ({ path: '/home/station/pictures/new parts' }),
+  'dialog.chooseSave': ({ suggested }) => ({ path: `/home/station/${suggested}` }),
+  'dialog.show': () => ({}),
+};
+
+async function answer(name: ChannelName, input: unknown): Promise<unknown> {
+  page.fakeLog.push(name);
+  try {
+    const parsed = contract[name].input.parse(structuredClone(input));
+    const handler = answers[name] as ((input: unknown) => unknown) | undefined;
+    if (handler === undefined) throw new Refused(`The fake station can't do ${name}.`);
+    const value = contract[name].output.parse(structuredClone(await handler(parsed)));
+    return { ok: true, value };
+  } catch (error) {
+    const refused = error instanceof Refused;
+    return { ok: false, error: { code: refused ? 'refused' : 'internal', message: String((error as Error).message) } };
+  }
+}
+
+Object.defineProperty(window, 'station', {
+  value: {
+    ...Object.fromEntries(
+      (Object.keys(contract) as ChannelName[]).map((name) => [name, (input: unknown) => answer(name, input)]),
+    ),
+    onEvent(listener: (event: StationEvent) => void) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    pathOf: (file: File) => `/dropped/${file.name}`,
+  },
+});
+Object.defineProperty(window, 'fake', { value: { live, data, tell } });
