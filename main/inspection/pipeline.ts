@@ -46,8 +46,11 @@ export interface InspectionParts<Part extends PresentedPart = PresentedPart> {
   /** Undefined: not a part after all (withdrawn, or judged before with the same content), so there is no record. */
   decode(part: Part): Promise<DecodedFile | undefined>;
   prepare(picture: Picture, size: number): PreparedPicture;
-  /** Makes the record durable; nobody hears of it before that. Absent: records are not kept. */
-  keep?: (record: InspectionRecord, part: Part) => Promise<void>;
+  /**
+   * Makes the record durable; nobody hears of it before that. Absent: records are not kept.
+   * @param evidence absent when there is no decision
+   */
+  keep?: (record: InspectionRecord, part: Part, evidence: Evidence | undefined) => Promise<void>;
   sinks: readonly VerdictSink<Part>[];
   /** Pictures decoded ahead of the detector. */
   lookAhead?: number;
@@ -138,7 +141,7 @@ async function tell<Part extends PresentedPart>(
   { part, record, evidence }: JudgedPart<Part>,
   { keep, sinks }: InspectionParts<Part>,
 ): Promise<void> {
-  await keep?.(record, part);
+  await keep?.(record, part, evidence);
   for (const sink of sinks) await sink.accept(record, part, evidence);
 }
 

@@ -30,14 +30,25 @@ export interface PendingPart {
 
 export interface FeedRun {
   projectId: string;
-  /** Null: only files that are handed over one by one. */
+  /** Null: whole pictures, no outputs. */
   recipe: Recipe | null;
+  /** False: the recipe's feed stays closed, only files handed over one by one are judged. */
+  withFeed: boolean;
   model: ModelUse;
   lot: string;
   /** Parts to be judged before anything else: the process before this one, or the station, ended in their midst. */
   pending: PendingPart[];
   /** `stateKey` of files that need no second look. */
   knownFiles: string[];
+  /** Decided parts that the outputs may not have heard of. */
+  untold: UntoldPart[];
+}
+
+export interface UntoldPart {
+  part: StationPart;
+  recordKey: string;
+  /** Where its picture is kept; null: nowhere. */
+  picturePath: string | null;
 }
 
 export interface OpenedModel {
@@ -69,6 +80,8 @@ export interface ScoredPicture {
 export interface InferenceMethods {
   ping(argument: object): { rssMb: number };
   shutDown(argument: object): Promise<object>;
+  /** First of all: the station's folder, where pictures and heat maps go. */
+  configure(argument: { folder: string }): object;
   /** Starts to judge; a run of the same project must have ended. @throws UserError when the model can't be opened */
   startRun(run: FeedRun): Promise<OpenedModel>;
   /** From the next part on; the parts on their way are judged by the model before. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundleOptions } from '../cli/bundle-options.mjs';
 import { projectRoot } from '../system/project-root.ts';
 
 /** The station's processes. */
@@ -26,9 +27,6 @@ async function bundle(): Promise<string> {
   const here = fileURLToPath(import.meta.url);
   // Only there in a development set-up, so the built program must not ask for it at start.
   const { build } = await import('esbuild');
-  const options = (await import(
-    pathToFileURL(path.join(root, 'main', 'cli', 'bundle-options.mjs')).href
-  )) as typeof import('../cli/bundle-options.mjs');
   // Inside node_modules, so that the bundle finds the packages it was written against.
   const folder = path.join(root, 'node_modules', '.cache', 'twinspect', `processes-${String(process.pid)}`);
   const entry = (name: ProcessName): string => path.join(root, 'main', 'processes', `${name}.entry.ts`);
@@ -36,7 +34,7 @@ async function bundle(): Promise<string> {
   await mkdir(path.dirname(folder), { recursive: true });
   const fresh = `${folder}.new`;
   await build({
-    ...options.bundleOptions,
+    ...bundleOptions,
     entryPoints: [entry('inference'), entry('training')],
     outdir: fresh,
     outExtension: { '.js': '.mjs' },

@@ -1,0 +1,362 @@
+import { readFile } from 'node:fs/promises';
+import type { CameraFrame, LivePart } from '../../../shared/ipc/live.ts';
+import type { CameraFeed, FrameAnswer } from '../../feeds/camera.ts';
+import type { FedPart } from '../../feeds/feed.ts';
+import { openFeed } from '../../feeds/open-feed.ts';
+import { PartQueue } from '../../feeds/part-queue.ts';
+import { pixelGeometry, wholePicture } from '../../feeds/recipe-geometry.ts';
+import { scoreShares } from '../../inspection/explain.ts';
+import { stateKey } from '../../inspection/folder-scan.ts';
+import { listParts } from '../../inspection/picture-files.ts';
+import { inspectParts, type DecodedFile, type Evidence } from '../../inspection/pipeline.ts';
+import type { InspectionRecord } from '../../inspection/record.ts';
+import { SeenSet } from '../../inspection/seen-set.ts';
+import { preparePicture } from '../../pictures/prepare.ts';
+import type { StationFiles } from '../../store/files.ts';
+import type {
+  DecidedAnswer,
+  DecidedNews,
+  FeedRun,
+  ModelUse,
+  OpenedModel,
+  StationMethods,
+  StoredPicture,
+} from '../inference-protocol.ts';
+import type { Peer } from '../rpc.ts';
+import { heatBytes, heatPng, hottest, screenJpeg } from './evidence.ts';
+import { faultOf, insist, mayPass, Troubles } from './insist.ts';
+import type { LiveLink } from './live-link.ts';
+import { openModel, type LoadedModel } from './open-model.ts';
+import { moveOriginal, OutputFolder } from './output-folder.ts';
+import { recordOf, toldPart } from './told-part.ts';
+import { outputId, readPart, type ReadPart } from './read-part.ts';
+
+export interface RunnerParts {
+  station: Peer<StationMethods>;
+  files: StationFiles;
+  live: () => LiveLink | undefined;
+  /** Tests hand in their own. */
+  openModel?: typeof openModel;
+}
+
+/** A part on its way: presented, and what of it was kept. */
+interface OnItsWay {
+  partId: number;
+  read: ReadPart;
+  stored: StoredPicture | null;
+  answer: DecidedAnswer | undefined;
+}
+
+/**
+ * One feed being judged: every part is made known to the station (durable, with its number), judged, decided (durable)
+ * and only then shown and passed on. The station's answers are awaited, so a process that dies loses nothing.
+ */
+export class FeedRunner {
+  readonly #run: FeedRun;
+  readonly #parts: RunnerParts;
+  readonly #queue: PartQueue<FedPart>;
+  readonly #camera: CameraFeed | undefined;
+  /** Ends the feed; parts on their way are still judged. */
+  readonly #ending = new AbortController();
+  /** Ends even what waits for room on a full disk. */
+  readonly #giveUp = new AbortController();
+  readonly #troubles: Troubles;
+  readonly #onWay = new Map<FedPart, OnItsWay>();
+  readonly #keysOnWay = new Set<string>();
+  #model: LoadedModel;
+  #nextModel: LoadedModel | undefined;
+  #lot: string;
+  #outputs: OutputFolder | undefined;
+  #presenting: Promise<void> = Promise.resolve();
+  #ended: Promise<void> | undefined;
+
+  private constructor(run: FeedRun, parts: RunnerParts, model: LoadedModel) {
+    this.#run = run;
+    this.#parts = parts;
+    this.#model = model;
+    this.#lot = run.lot;
+    const { projectId } = run;
+    this.#troubles = new Troubles((fault) => parts.station.tell('feedFault', { projectId, fault }));
+    const knownFiles = new SeenSet();
+    for (const key of run.knownFiles) knownFiles.add(key);
+    const feed =
+      run.recipe === null || !run.withFeed
+        ? undefined
+        : openFeed(run.recipe.source, {
+            lot: () => this.#lot,
+            knownFiles,
+            outputFolder: run.recipe.outputFolder,
+            signal: this.#ending.signal,
+            onNews: (news) => {
+              if (news.type === 'lost') {
+                this.#troubles.raise({ code: 'feedLost', message: news.message, remedy: news.remedy });
+              } else if (news.type === 'back') this.#troubles.clear('feedLost');
+              else if (news.type === 'skipped') parts.station.tell('skipped', { projectId, frames: news.frames });
+            },
+          });
+    this.#camera = feed?.camera;
+    this.#queue = new PartQueue(feed?.parts);
+    this.#queue.push(...run.pending.map(pendingPart));
+  }
+
+  /** @throws UserError when the model can't be opened */
+  static async start(run: FeedRun, parts: RunnerParts): Promise<FeedRunner> {
+    const runner = new FeedRunner(run, parts, await (parts.openModel ?? openModel)(run.model));
+    runner.#ended = runner.#judgeAll();
+    return runner;
+  }
+
+  get opened(): OpenedModel {
+    return this.#model.opened;
+  }
+
+  /** Settles when the run has ended, by itself or because it was stopped. */
+  get ended(): Promise<void> {
+    return this.#ended ?? Promise.resolve();
+  }
+
+  async useModel(use: ModelUse): Promise<OpenedModel> {
+    const loaded = await (this.#parts.openModel ?? openModel)(use);
+    const replaced = this.#nextModel;
+    this.#nextModel = loaded;
+    await replaced?.detector.close();
+    this.#queue.cut();
+    return loaded.opened;
+  }
+
+  setLot(lot: string): void {
+    this.#lot = lot;
+  }
+
+  /** Judges files and folders beside the feed. @returns how many parts they are */
+  async judgeFiles(paths: readonly string[]): Promise<number> {
+    const found = await listParts(paths);
+    this.#queue.push(...found.map((part) => ({ ...part, serial: null, lot: this.#lot, className: null })));
+    return found.length;
+  }
+
+  takeFrame(frame: CameraFrame): Promise<FrameAnswer> {
+    if (this.#camera === undefined) return Promise.resolve({ partId: null, reason: 'No camera feed is running.' });
+    return this.#camera.take(frame);
+  }
+
+  /** Judges what is on its way, then ends. @param graceMs after that, even waiting for a full disk ends */
+  async stop(graceMs = 3000): Promise<void> {
+    this.#ending.abort();
+    for (const part of this.#queue.close()) part.onTaken?.(null, 'The feed was stopped.');
+    const timer = setTimeout(() => this.#giveUp.abort(), graceMs);
+    await this.ended.catch(() => undefined);
+    clearTimeout(timer);
+  }
+
+  async #judgeAll(): Promise<void> {
+    const { projectId, recipe } = this.#run;
+    const geometry = recipe ?? wholePicture;
+    let fault = null;
+    try {
+      const folder = recipe?.outputFolder ?? null;
+      if (folder !== null) {
+        this.#outputs = await insist(() => OutputFolder.open(folder), this.#troubles, this.#giveUp.signal);
+      }
+      await this.#tellAgain();
+      while (!this.#queue.done) {
+        const { detector } = this.#model;
+        await inspectParts(this.#queue.stretch(), {
+          detector,
+          decode: (part) => this.#take(part),
+          prepare: (picture, size) => preparePicture(picture, { size, ...pixelGeometry(geometry, picture) }),
+          keep: (record, part, evidence) => this.#keep(record, part, evidence),
+          sinks: [{ accept: (record, part, evidence) => this.#tell(record, part, evidence) }],
+        });
+        await this.#swap();
+      }
+    } catch (error) {
+      fault = faultOf(error);
+    } finally {
+      this.#ending.abort();
+      this.#queue.close();
+      await this.#outputs?.close().catch(() => undefined);
+      await this.#model.detector.close();
+      await this.#nextModel?.detector.close();
+    }
+    this.#parts.station.tell('runEnded', { projectId, fault });
+  }
+
+  /** Outputs hear of what the process before may not have told them. */
+  async #tellAgain(): Promise<void> {
+    for (const { part, recordKey, picturePath } of this.#run.untold) {
+      const bytes = picturePath === null ? undefined : await readFile(picturePath).catch(() => undefined);
+      await this.#output(recordOf(part), toldPart(part, this.#run.recipe), recordKey, bytes);
+      this.#parts.station.tell('told', { projectId: this.#run.projectId, partId: part.id });
+    }
+  }
+
+  async #output(record: InspectionRecord, part: FedPart, recordKey: string, bytes: Uint8Array | undefined) {
+    const id = outputId(part, recordKey);
+    const write = async (): Promise<void> => {
+      await this.#outputs?.accept({ ...record, id }, part, bytes);
+      await moveOriginal(this.#run.recipe, part, record.verdict, id);
+    };
+    await insist(write, this.#troubles, this.#giveUp.signal);
+  }
+
+  async #swap(): Promise<void> {
+    if (this.#nextModel === undefined) return;
+    const before = this.#model;
+    this.#model = this.#nextModel;
+    this.#nextModel = undefined;
+    await before.detector.close();
+  }
+
+  /** Reads a part and makes it known, in the order in which parts came. Never rejects. */
+  async #take(part: FedPart): Promise<DecodedFile | undefined> {
+    const before = this.#presenting;
+    let done: () => void = () => undefined;
+    this.#presenting = new Promise((resolve) => (done = resolve));
+    try {
+      const read = await readPart(part).catch((error: unknown): ReadPart => unreadable(part, error));
+      await before;
+      return read === undefined ? this.#withdrawn(part) : await this.#present(part, read);
+    } catch (error) {
+      // Not durable, so not a part: it comes again, or the camera is told.
+      part.onTaken?.(null, faultOf(error).message);
+      return undefined;
+    } finally {
+      done();
+    }
+  }
+
+  #withdrawn(part: FedPart): undefined {
+    part.onTaken?.(null, 'The picture is gone.');
+    return undefined;
+  }
+
+  async #present(part: FedPart, read: ReadPart): Promise<DecodedFile | undefined> {
+    const { recordKey, contentHash } = read;
+    if (this.#keysOnWay.has(recordKey)) return undefined;
+    const { projectId } = this.#run;
+    const { partId, verdict } = await insist(
+      () =>
+        this.#parts.station.call('present', {
+          projectId,
+          source: part.file,
+          recordKey,
+          serial: part.serial,
+          lot: part.lot,
+          path: part.content === undefined ? part.path : null,
+          fileState: part.found === undefined ? null : stateKey(part.found),
+        }),
+      this.#troubles,
+      this.#giveUp.signal,
+    );
+    part.onTaken?.(partId);
+    if (verdict !== null) {
+      await moveOriginal(this.#run.recipe, part, verdict, outputId(part, recordKey)).catch(() => undefined);
+      return undefined;
+    }
+    this.#keysOnWay.add(recordKey);
+    const onWay: OnItsWay = { partId, read, stored: null, answer: undefined };
+    this.#onWay.set(part, onWay);
+    const hash = contentHash === undefined ? {} : { contentHash };
+    if (read.picture === undefined || read.bytes === undefined) {
+      return { ...hash, reason: read.reason ?? 'The picture could not be read.' };
+    }
+    try {
+      onWay.stored = await this.#store(part, read, read.picture, read.bytes);
+    } catch (error) {
+      if (mayPass(error)) this.#troubles.raise(faultOf(error));
+      return { ...hash, reason: `The picture could not be kept. ${faultOf(error).message}` };
+    }
+    return { ...hash, picture: read.picture };
+  }
+
+  async #store(
+    part: FedPart,
+    { extension }: ReadPart,
+    { width, height }: { width: number; height: number },
+    bytes: Uint8Array,
+  ): Promise<StoredPicture> {
+    const sha256 = await this.#parts.files.addPicture(bytes, extension);
+    const fileName = [...(part.file.split(/[\\/]/).at(-1) ?? part.file)].slice(-120).join('');
+    return { sha256, extension, fileName, bytes: bytes.length, widthPx: width, heightPx: height };
+  }
+
+  async #keep(record: InspectionRecord, part: FedPart, evidence: Evidence | undefined): Promise<void> {
+    const onWay = this.#onWay.get(part)!;
+    let hasHeatMap = false;
+    if (evidence !== undefined && record.thresholds !== undefined) {
+      const heat = heatBytes(evidence.result, record.thresholds, this.#run.recipe?.region ?? null);
+      hasHeatMap = await this.#parts.files.saveHeatMap(onWay.partId, heatPng(heat)).then(
+        () => true,
+        () => false,
+      );
+    }
+    const news = this.#news(record, part, evidence, hasHeatMap);
+    onWay.answer = await insist(() => this.#parts.station.call('decide', news), this.#troubles, this.#giveUp.signal);
+  }
+
+  #news(record: InspectionRecord, part: FedPart, evidence: Evidence | undefined, hasHeatMap: boolean): DecidedNews {
+    const { partId, stored } = this.#onWay.get(part)!;
+    const { verdict, className, predScore, localScore, semanticScore, memoryScore, latencyMs } = record;
+    return {
+      projectId: this.#run.projectId,
+      partId,
+      verdict,
+      reason: record.reason ?? null,
+      className: className ?? part.className,
+      predScore,
+      localScore,
+      semanticScore,
+      memoryScore,
+      thresholds: record.thresholds ?? null,
+      latencyMs,
+      modelId: this.#model.use.modelId,
+      modelHash: record.modelHash,
+      similarSha256: evidence === undefined ? null : this.#model.normalSha256(evidence.result.nearestNormal),
+      picture: stored,
+      hasHeatMap,
+    };
+  }
+
+  /** Shows a part and passes it on, after its record is durable. */
+  async #tell(record: InspectionRecord, part: FedPart, evidence: Evidence | undefined): Promise<void> {
+    const onWay = this.#onWay.get(part)!;
+    const { partId, read, answer } = onWay;
+    this.#onWay.delete(part);
+    const region = this.#run.recipe?.region ?? null;
+    if (answer !== undefined) this.#parts.live()?.show(() => livePart(record, evidence, answer, region));
+    await this.#output(record, part, read.recordKey, read.bytes);
+    this.#keysOnWay.delete(read.recordKey);
+    this.#parts.station.tell('told', { projectId: this.#run.projectId, partId });
+  }
+}
+
+function pendingPart({ partId, path, source, recordKey }: FeedRun['pending'][number]): FedPart {
+  return { file: source, path, recordKey, partId, serial: null, lot: null, className: null };
+}
+
+function unreadable(part: FedPart, error: unknown): ReadPart {
+  return {
+    recordKey: part.recordKey ?? `unreadable:${part.file}`,
+    contentHash: undefined,
+    bytes: undefined,
+    extension: '',
+    picture: undefined,
+    reason: faultOf(error).message,
+  };
+}
+
+async function livePart(
+  record: InspectionRecord,
+  evidence: Evidence | undefined,
+  { part, counters }: DecidedAnswer,
+  region: Parameters<typeof heatBytes>[2],
+): Promise<LivePart> {
+  const message: LivePart = { type: 'part', part, shares: scoreShares(record), hottest: null, counters };
+  if (evidence === undefined || record.thresholds === undefined) return message;
+  const heat = heatBytes(evidence.result, record.thresholds, region);
+  message.heat = heat;
+  message.hottest = hottest(evidence.result, heat, region, evidence.picture, record.verdict === 'fail');
+  message.jpeg = await screenJpeg(evidence.picture);
+  return message;
+}

@@ -1,0 +1,129 @@
+import { UserError } from '../../../shared/errors.ts';
+import { StationFiles } from '../../store/files.ts';
+import type { PortLike } from '../child.ts';
+import type { FeedRun, InferenceMethods, ModelUse, ScoreRequest, StationMethods } from '../inference-protocol.ts';
+import type { Peer } from '../rpc.ts';
+import { FeedRunner } from './feed-runner.ts';
+import { LiveLink } from './live-link.ts';
+import { openModel, type LoadedModel } from './open-model.ts';
+import { scorePictures } from './score-pictures.ts';
+
+/** Between two words about how far scoring is. */
+const progressEveryMs = 250;
+
+/** What the process that judges does: feeds by project, scoring beside them, live results to the window. */
+export class InferenceService {
+  readonly #station: Peer<StationMethods>;
+  #files: StationFiles | undefined;
+  readonly #open: typeof openModel;
+  readonly #runs = new Map<string, FeedRunner>();
+  readonly #live = new Map<string, LiveLink>();
+  readonly #scoring = new Map<string, AbortController>();
+  #scored: Promise<unknown> = Promise.resolve();
+  readonly #exit: () => void;
+
+  /** @param open tests hand in their own */
+  constructor(station: Peer<StationMethods>, exit: () => void, open = openModel) {
+    this.#station = station;
+    this.#exit = exit;
+    this.#open = open;
+  }
+
+  /** What the station may ask; `openLive` comes with a port. */
+  readonly methods = {
+    ping: () => ({ rssMb: Math.round(process.memoryUsage.rss() / 2 ** 20) }),
+    shutDown: () => this.#shutDown(),
+    configure: ({ folder }: { folder: string }) => {
+      this.#files = new StationFiles(folder);
+      return {};
+    },
+    startRun: (run: FeedRun) => this.#startRun(run),
+    useModel: ({ projectId, model }: { projectId: string; model: ModelUse }) => this.#run(projectId).useModel(model),
+    setLot: ({ projectId, lot }: { projectId: string; lot: string }) => {
+      this.#run(projectId).setLot(lot);
+      return {};
+    },
+    stopRun: async ({ projectId }: { projectId: string }) => {
+      await this.#runs.get(projectId)?.stop();
+      return {};
+    },
+    judgeFiles: async ({ projectId, paths }: { projectId: string; paths: string[] }) => ({
+      presented: await this.#run(projectId).judgeFiles(paths),
+    }),
+    score: (request: ScoreRequest) => this.#score(request),
+    cancelScoring: ({ modelId }: { modelId: string }) => {
+      this.#scoring.get(modelId)?.abort(new UserError('cancelled', 'Scoring was cancelled.'));
+      return {};
+    },
+    openLive: ({ projectId }: { projectId: string }, ports: readonly unknown[]) => {
+      const port = ports[0] as PortLike | undefined;
+      if (port === undefined) return {};
+      this.#live.get(projectId)?.close();
+      this.#live.set(
+        projectId,
+        new LiveLink(port, async (frame) => {
+          const run = this.#runs.get(projectId);
+          return run === undefined ? { partId: null, reason: 'The feed is stopped.' } : run.takeFrame(frame);
+        }),
+      );
+      return {};
+    },
+  } satisfies { [K in keyof InferenceMethods]: (argument: never, ports: readonly unknown[]) => unknown };
+
+  async #startRun(run: FeedRun) {
+    if (this.#files === undefined) throw new Error('the process was not configured');
+    await this.#runs.get(run.projectId)?.stop();
+    const runner = await FeedRunner.start(run, {
+      station: this.#station,
+      files: this.#files,
+      live: () => this.#live.get(run.projectId),
+      openModel: this.#open,
+    });
+    this.#runs.set(run.projectId, runner);
+    void runner.ended.then(() => {
+      if (this.#runs.get(run.projectId) === runner) this.#runs.delete(run.projectId);
+    });
+    return runner.opened;
+  }
+
+  #run(projectId: string): FeedRunner {
+    const run = this.#runs.get(projectId);
+    if (run === undefined) throw new UserError('feedStopped', 'No feed is running.', 'Start it first.');
+    return run;
+  }
+
+  /** One request after the other: they share the cores with the line. */
+  #score(request: ScoreRequest) {
+    const { modelId } = request.model;
+    const controller = new AbortController();
+    const work = async () => {
+      this.#scoring.set(modelId, controller);
+      let model: LoadedModel | undefined;
+      try {
+        model = await this.#open(request.model);
+        let toldMs = 0;
+        return await scorePictures(request, model, controller.signal, (done) => {
+          const total = request.pictures.length;
+          if (done < total && performance.now() - toldMs < progressEveryMs) return;
+          toldMs = performance.now();
+          this.#station.tell('scoring', { modelId, done, total });
+        });
+      } finally {
+        this.#scoring.delete(modelId);
+        await model?.detector.close();
+      }
+    };
+    const scored = this.#scored.then(work);
+    this.#scored = scored.catch(() => undefined);
+    return scored;
+  }
+
+  async #shutDown(): Promise<object> {
+    for (const controller of this.#scoring.values()) controller.abort(new UserError('cancelled', 'The station ends.'));
+    await Promise.all([...this.#runs.values()].map((run) => run.stop()));
+    for (const link of this.#live.values()) link.close();
+    // After the answer has gone out.
+    setTimeout(this.#exit, 50);
+    return {};
+  }
+}
