@@ -111,7 +111,7 @@ function residual(descriptor: Float32Array, common: Float32Array): Float32Array 
   let length = 0;
   const left = own.map((value, i) => value - strength * common[i]!);
   for (const value of left) length += value * value;
-  // A cell's grey level is known to about half a level: less than that is noise, not likeness.
-  const scale = Math.sqrt(length) < 0.5 * cells * 0.1 ? 0 : 1 / Math.sqrt(length);
+  // Less than a twentieth of a grey level per cell is rounding, not likeness.
+  const scale = Math.sqrt(length) < 0.05 * cells ? 0 : 1 / Math.sqrt(length);
   return left.map((value) => value * scale);
 }

@@ -8,6 +8,8 @@ export const exitCodes = {
   usage: 2,
   /** Done, but at least one picture has no decision (unreadable, no score). */
   noDecision: 3,
+  /** Refused: a gate does not let the model through, or the pictures can't show what a policy asks for. */
+  refused: 4,
   /** Cancelled by Ctrl-C or a request to end; nothing is left half-written. */
   cancelled: 130,
 } as const;
@@ -21,5 +23,6 @@ Exit codes:
   1    could not be done; the message says why and what to do
   2    wrong command line
   3    done, but at least one picture has no decision
+  4    refused: a gate or a calibration policy is not met; the message says why
   130  cancelled (Ctrl-C); nothing is left half-written
 `;

@@ -6,6 +6,7 @@ import { addCalibrateCommand } from './commands/calibrate.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addEvaluateCommand } from './commands/evaluate.ts';
+import { addGateCommand } from './commands/gate.ts';
 import { addInspectCommand } from './commands/inspect.ts';
 import { addModelCommand } from './commands/model.ts';
 import { addTrainCommand } from './commands/train.ts';
@@ -31,6 +32,7 @@ export function buildProgram(context: CommandContext): Command {
   addTrainCommand(program, context);
   addEvaluateCommand(program, context);
   addCalibrateCommand(program, context);
+  addGateCommand(program, context);
   addInspectCommand(program, context);
   addWatchCommand(program, context);
   addBenchmarkCommand(program, context);

@@ -42,6 +42,13 @@ const policySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('youden') }),
   z.strictObject({ kind: z.literal('maxEscapeRate'), rate: share }),
   z.strictObject({ kind: z.literal('maxFalseRejectRate'), rate: share }),
+  z.strictObject({
+    kind: z.literal('cost'),
+    escape: z.number().positive(),
+    reject: z.number().positive(),
+    review: z.number().positive().optional(),
+    defectRate: share,
+  }),
 ]);
 
 const basis = z.enum(['orderStatistic', 'extrapolated', 'assumed', 'roc']);

@@ -60,6 +60,12 @@ export const sentenceTemplates = {
   defectRateAll: 'With a defect rate of 1 every part is bad: no threshold is cheaper than rejecting every part.',
   trainedOn: '{count} of {n} calibration pictures were trained on, first "{example}": their scores look too good.',
   reachable: 'What these parts can show: at most {high:percent} with {confidence:percent} confidence.',
+  // Provenance
+  heldOutUsed:
+    '{count} of {n} pictures were held out of training: nothing was learned from them, but the scale of the scores was set with them.',
+  nearDuplicates:
+    '{count} of {n} pictures look like one that was trained on, first "{example}" like "{twin}": their scores may look too good.',
+  notCompared: 'No training pictures were at hand, so only identical files could be recognised, not near-duplicates.',
   // Operating point
   notFiniteRejected:
     '{count} of {n} parts have no finite score; the station rejects such parts, and so they are counted here.',
