@@ -1,11 +1,15 @@
-import type { InspectionRecord } from './record.ts';
+import { createHash } from 'node:crypto';
+import { decide, type DetectionResult, type Thresholds } from '../../shared/detection.ts';
+import { cloneInto, fillFromSurroundings, type FilledPicture } from '../../shared/explanation/fill.ts';
+import { dilate, hotRegions, onPicture } from '../../shared/explanation/regions.ts';
+import type { Counterfactual, Explanation, ScoreShares } from '../../shared/explanation/types.ts';
+import { counterfactualPhrase, reasonPhrases, summaryPhrase } from '../../shared/explanation/words.ts';
+import type { Detector } from '../detector/detector.ts';
+import type { PreparedPicture } from '../pictures/picture.ts';
+import { scoreMap } from './heat-map.ts';
+import { scoreOrNull, type InspectionRecord } from './record.ts';
 
-/** Shares of the fused score by expert, each 0..1, together 1; null where the model has no such expert. */
-export interface ScoreShares {
-  local: number | null;
-  semantic: number | null;
-  memory: number | null;
-}
+export type { ScoreShares } from '../../shared/explanation/types.ts';
 
 /**
  * How much each expert weighs in the fused score of the embedded preset (`fusionDefaults`): the encoder student shares
@@ -43,23 +47,76 @@ function scaled(value: number | null, factor: number): number | null {
 
 /** One plain sentence that says why a part got its verdict. */
 export function explain(record: InspectionRecord): string {
-  if (record.verdict === 'noDecision') return `No decision: ${record.reason ?? 'no score could be had.'}`;
-  const lead = {
-    pass: 'Below the review threshold: like the good parts the model knows.',
-    review: 'Between the two thresholds: a person should look.',
-    fail: 'At or above the fail threshold.',
-  }[record.verdict];
-  if (record.verdict === 'pass') return lead;
-  const shares = scoreShares(record);
-  const named = [
-    { share: shares.memory, words: 'it is unlike every good part seen in training' },
-    { share: shares.local, words: 'a spot can not be rebuilt from what surrounds it' },
-    { share: shares.semantic, words: 'the part as a whole does not fit its class' },
-  ].filter((entry): entry is { share: number; words: string } => entry.share !== null);
-  const main = named.sort((a, b) => b.share - a.share)[0];
-  if (main === undefined) return lead;
-  const share = Math.round(100 * main.share);
-  return share === 100
-    ? `${lead} That is because ${main.words}.`
-    : `${lead} Mostly (${String(share)} %) because ${main.words}.`;
+  return summaryPhrase(record.verdict, scoreShares(record), record.reason).en;
+}
+
+/** What an explanation is put together from. */
+export interface ExplanationParts {
+  detector: Pick<Detector, 'inspect' | 'normalPicture'>;
+  thresholds: Thresholds;
+  /** The judged picture's size in pixels (the region, where one is set). */
+  picture: { width: number; height: number };
+  /** Millimetres a pixel of the judged picture; absent where no scale is set. */
+  mmPerPx?: number;
+  /** The nearest normal part's picture, prepared as the part's, where the station still has it. */
+  readNormal?: (normal: { className: string; fileName: string }) => Promise<PreparedPicture | undefined>;
+  /** Regions to be left out one after the other; each takes a run of the model. Default 1. */
+  counterfactuals?: number;
+}
+
+/**
+ * Explains a part: shares, regions, the nearest normal part, and what the score would be without the hottest regions.
+ * @param prepared the very picture that was judged
+ * @param result   what the detector said of it
+ * @throws what the detector throws
+ */
+export async function explainPart(
+  prepared: PreparedPicture,
+  result: DetectionResult,
+  { detector, thresholds, picture, mmPerPx, readNormal, counterfactuals = 1 }: ExplanationParts,
+): Promise<Explanation> {
+  const verdict = decide(result.predScore, thresholds);
+  const shares = scoreShares({
+    localScore: scoreOrNull(result.localScore),
+    semanticScore: scoreOrNull(result.semanticScore),
+    memoryScore: scoreOrNull(result.memoryScore),
+  });
+  const map = { width: result.mapWidth, height: result.mapHeight };
+  const level = verdict === 'fail' ? thresholds.fail : thresholds.review;
+  const found = verdict === 'pass' ? [] : hotRegions(scoreMap(result), map.width, map.height, level);
+  const regions = found.map((region) => onPicture(region, map, picture, mmPerPx ?? null));
+  const nearest = detector.normalPicture(result.nearestNormal) ?? null;
+  const normal = nearest === null || found.length === 0 ? undefined : await readNormal?.(nearest);
+  const without: Counterfactual[] = [];
+  for (const [region, { mask }] of found.slice(0, counterfactuals).entries()) {
+    const hidden = dilate(mask, map.width, map.height, regionMargin(map.width));
+    const filled: [Counterfactual['replacedBy'], FilledPicture][] = [
+      ['surroundings', fillFromSurroundings(prepared, hidden)],
+    ];
+    if (normal !== undefined) filled.push(['nearestNormal', cloneInto(prepared, hidden, normal.data)]);
+    for (const [replacedBy, seen] of filled) {
+      const pixelHash = createHash('sha256').update(seen.data).digest('hex');
+      const predScore = (await detector.inspect([{ ...seen, pixelHash }]))[0]?.predScore ?? Number.NaN;
+      const entry = { replacedBy, region, predScore, verdict: decide(predScore, thresholds) };
+      without.push({ ...entry, phrase: counterfactualPhrase(entry, result, regions[region]!) });
+    }
+  }
+  return {
+    verdict,
+    summary: summaryPhrase(verdict, shares, 'The score is not a number.'),
+    shares,
+    reasons: reasonPhrases(shares),
+    scale: { review: thresholds.review, fail: thresholds.fail },
+    regions,
+    nearestNormal: nearest,
+    counterfactuals: without,
+  };
+}
+
+/**
+ * What is masked around a region of the map, pixels of the network's input: the network looks that far around.
+ * @param size side of the network's input
+ */
+export function regionMargin(size: number): number {
+  return Math.round(size / 40);
 }

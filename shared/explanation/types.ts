@@ -31,8 +31,12 @@ export interface ExplainedRegion {
 
 /** What the score would be without a region. */
 export interface Counterfactual {
-  /** `replaced`: its pixels taken from the surroundings or the nearest normal part; `ignored`: filled with the ignore mask's grey. */
-  kind: 'replaced' | 'ignored';
+  /**
+   * What the region is replaced by, its brightness fitted at the seam: the patch of the same picture that fits best, or
+   * the same place of the nearest normal part. (Grey, as the ignore mask has it, is no way to leave a region out: to a
+   * model that never saw it, grey is a defect.)
+   */
+  replacedBy: 'surroundings' | 'nearestNormal';
   /** Index into `regions`. */
   region: number;
   predScore: number;
