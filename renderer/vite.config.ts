@@ -2,7 +2,7 @@ import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vite';
 
 /**
- * Builds the window into dist/renderer. Nothing is inlined: the content security policy allows no data: fonts, no
+ * Builds the window into dist-renderer/. Nothing is inlined: the content security policy allows no data: fonts, no
  * inline scripts and no eval, so every asset is a file of its own.
  */
 const config = defineConfig({
@@ -17,7 +17,7 @@ const config = defineConfig({
     __INTLIFY_PROD_DEVTOOLS__: 'false',
   },
   build: {
-    outDir: `${import.meta.dirname}/../dist/renderer`,
+    outDir: `${import.meta.dirname}/../dist-renderer`,
     emptyOutDir: true,
     target: 'chrome130',
     assetsInlineLimit: 0,
