@@ -1,6 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
+import { access, constants, rm } from 'node:fs/promises';
 import { UserError } from '../../shared/errors.ts';
-import { parseSafetensorsFile, writeSafetensors } from '../backbones/safetensors.ts';
+import { openSafetensors } from '../backbones/safetensors-header.ts';
+import { readWeight } from '../backbones/weight-tensor.ts';
 import { writeFileAtomic } from '../system/atomic-file.ts';
 
 /** State of a training step by name, after `step` steps. */
@@ -36,9 +37,8 @@ export class Checkpoint {
    */
   async read(specs: StateSpecs): Promise<SavedState | undefined> {
     if (!this.resume) return undefined;
-    let bytes: Uint8Array;
     try {
-      bytes = await readFile(this.path);
+      await access(this.path, constants.R_OK);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
       throw new UserError(
@@ -48,7 +48,7 @@ export class Checkpoint {
         { cause: error },
       );
     }
-    const { tensors, metadata } = parseSafetensorsFile(bytes, this.path, { rejectNonFinite: true });
+    const { tensors, metadata } = await openSafetensors(this.path);
     const step = Number(metadata.get('step'));
     const fits =
       metadata.get('fingerprint') === this.#fingerprint &&
@@ -56,7 +56,7 @@ export class Checkpoint {
       step > 0 &&
       specs.every(({ name, shape }) => {
         const tensor = tensors.get(name);
-        return tensor?.data instanceof Float32Array && tensor.shape.join() === shape.join();
+        return tensor?.dtype === 'F32' && tensor.shape.join() === shape.join();
       });
     if (!fits) {
       throw new UserError(
@@ -65,16 +65,46 @@ export class Checkpoint {
         'Leave out --resume to start anew.',
       );
     }
-    return { step, state: new Map(specs.map(({ name }) => [name, tensors.get(name)!.data as Float32Array])) };
+    const state = new Map<string, Float32Array>();
+    for (const { name } of specs) {
+      const stored = tensors.get(name)!;
+      state.set(name, await readWeight({ shape: stored.shape, pieces: [stored] }, name));
+    }
+    return { step, state };
   }
 
+  /** Piece by piece: at full size a state is larger than any one buffer. */
   async write({ step, state }: SavedState, specs: StateSpecs): Promise<void> {
-    const tensors = specs.map(({ name, shape }) => [name, { shape, data: state.get(name)! }] as const);
-    await writeFileAtomic(this.path, writeSafetensors(tensors, { step: String(step), fingerprint: this.#fingerprint }));
+    const metadata = { step: String(step), fingerprint: this.#fingerprint };
+    await writeFileAtomic(this.path, safetensorsPieces(specs, state, metadata));
   }
 
   /** Removes the file, once the model is written. */
   async remove(): Promise<void> {
     await rm(this.path, { force: true });
+  }
+}
+
+/** A safetensors file of float32 tensors in their given order. */
+async function* safetensorsPieces(
+  specs: StateSpecs,
+  state: ReadonlyMap<string, Float32Array>,
+  metadata: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array> {
+  let end = 0;
+  const described = specs.map(({ name, shape }) => {
+    const begin = end;
+    end += state.get(name)!.byteLength;
+    return [name, { dtype: 'F32', shape, data_offsets: [begin, end] }] as const;
+  });
+  const json = Buffer.from(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(described) }));
+  const padded = Buffer.concat([json, Buffer.alloc(-json.length & 7, ' ')]);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  yield length;
+  yield padded;
+  for (const { name } of specs) {
+    const { buffer, byteOffset, byteLength } = state.get(name)!;
+    yield new Uint8Array(buffer, byteOffset, byteLength);
   }
 }
