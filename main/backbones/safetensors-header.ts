@@ -11,7 +11,7 @@ export const bytesPerElement = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2
 export type SafetensorsDtype = keyof typeof bytesPerElement;
 
 /** Largest header accepted in bytes: a ViT-L has one of about 60 kB. */
-const maxHeaderBytes = 16 * 1024 * 1024;
+const maxHeaderBytes = 4 * 1024 * 1024;
 const maxRank = 8;
 
 export function brokenSafetensors(name: string, what: string): UserError {

@@ -2,7 +2,8 @@
 import { open } from 'node:fs/promises';
 import yauzl from 'yauzl';
 import { UserError } from '../../shared/errors.ts';
-import { namedTensors, pickleLimits, readPickle, type PickledTensor } from './torch-pickle.ts';
+import { namedTensors, pickleLimits, type PickledTensor } from './pickle-values.ts';
+import { readPickle } from './torch-pickle.ts';
 import { elementCount, floatBytes, type FloatDtype, type StoredTensor } from './weight-tensor.ts';
 
 /** Members an archive may have; a ViT-L has about 350. */
