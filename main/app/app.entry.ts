@@ -19,7 +19,6 @@ import { StationWindow } from './window.ts';
 const built = path.dirname(fileURLToPath(import.meta.url));
 
 registerScheme();
-app.enableSandbox();
 if (app.requestSingleInstanceLock()) {
   // Not awaited at top level: Electron gets ready only after this module has ended.
   app.whenReady().then(start, stop);
@@ -46,7 +45,7 @@ async function start(): Promise<void> {
       emit: (event) => window.send(eventChannel, event),
       print: printPdf,
       dialogs: dialogHandlers(() => window.browserWindow),
-      openLive: () => {
+      openLivePort: () => {
         const { port1, port2 } = new MessageChannelMain();
         window.browserWindow.webContents.postMessage(livePortChannel, null, [port2]);
         return port1;
