@@ -5,8 +5,8 @@ export const dataKinds = ['general', 'real-iad'] as const;
 export type DataKind = (typeof dataKinds)[number];
 
 /** `key=value` assignments as commands take them. @throws UserError `settingInvalid` */
-export function parseAssignments(texts: readonly string[]): Map<string, unknown> {
-  return new Map(
+export function parseAssignments(texts: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
     texts.map((text): [string, unknown] => {
       const at = text.indexOf('=');
       const key = text.slice(0, at);

@@ -43,7 +43,7 @@ export function paperRecipe(request: TrainingRequest): Recipe {
     settlePaperPreset(
       request.preset,
       { classes, kind: request.dataKind ?? 'general' },
-      request.settings ?? new Map(),
+      request.settings ?? {},
       request.steps,
     );
   settle(2);
@@ -54,7 +54,7 @@ export function paperRecipe(request: TrainingRequest): Recipe {
       const { weights, attribution } = await openWeights(request, wanted);
       run.report.notice(`Teacher: ${weights.statement}.`);
       const settings: PaperSettings = { ...wanted, storedGrid: weights.storedGrid };
-      const folder = await mkdtemp(path.join(tmpdir(), 'twinspect-'));
+      const folder = await mkdtemp(path.join(tmpdir(), `twinspect-run-${process.pid}-`));
       let teacher: PaperTeacher | undefined;
       const close = async (): Promise<void> => {
         await teacher?.close();

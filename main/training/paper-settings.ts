@@ -76,7 +76,7 @@ export interface SettledPreset {
 export function settlePaperPreset(
   name: string,
   data: DataFacts,
-  assignments: ReadonlyMap<string, unknown>,
+  assignments: Readonly<Record<string, unknown>>,
   steps?: number,
 ): SettledPreset {
   const preset = Object.hasOwn(presets, name) ? presets[name as keyof typeof presets] : undefined;
@@ -84,9 +84,9 @@ export function settlePaperPreset(
   const { kind, backbone, patch, storedGrid, ...defaults } = preset;
   const values: Record<string, unknown> = structuredClone({ ...defaults, microBatch: 0 });
   for (const [key, value] of dataDefaults(data)) assign(values, key, value);
-  for (const [key, value] of assignments) assign(values, key, value);
+  for (const [key, value] of Object.entries(assignments)) assign(values, key, value);
   if (steps !== undefined) assign(values, 'schedule.total', steps);
-  if (!assignments.has('microBatch')) values['microBatch'] = values['batch'];
+  if (!Object.hasOwn(assignments, 'microBatch')) values['microBatch'] = values['batch'];
 
   const warnings: string[] = [];
   const crop = values['crop'];
@@ -97,7 +97,11 @@ export function settlePaperPreset(
     );
   }
   // The same share of the picture is cut off at the rim as with 448 and 392.
-  if (assignments.has('crop') && !assignments.has('resize') && typeof values['crop'] === 'number') {
+  if (
+    Object.hasOwn(assignments, 'crop') &&
+    !Object.hasOwn(assignments, 'resize') &&
+    typeof values['crop'] === 'number'
+  ) {
     values['resize'] = Math.round((values['crop'] * defaults.resize) / defaults.crop);
   }
   const parsed = settingsSchema.safeParse(values);

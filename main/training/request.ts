@@ -36,7 +36,7 @@ export interface TrainingRequest {
   /** Most that the folder may hold, bytes. */
   cacheLimitBytes?: number;
   /** Settings of a paper preset instead of its own, by dotted name: `schedule.total`, `decoder.dropout`, `crop`... */
-  settings?: ReadonlyMap<string, unknown>;
+  settings?: Readonly<Record<string, unknown>>;
   /** Data that the paper trains differently; default `general`. Paper presets only. */
   dataKind?: DataKind;
   /** Weight file of the teacher instead of the stored one. Paper presets only. */

@@ -61,7 +61,7 @@ describe('what is known at once is said at once, before any picture is read', ()
       ['microBatch', 5, 'microBatch'],
       ['groups', [[3], [13]], 'groups'],
     ] as const) {
-      const refused = await paper({ settings: new Map([[key, value]]) });
+      const refused = await paper({ settings: { [key]: value } });
       expect(refused).toMatchObject({ code: 'settingInvalid', phases: [] });
       expect(refused.message).toContain(told);
     }

@@ -4,23 +4,20 @@ import type { TrainingRequest } from '../../main/training/request.ts';
 import type { Workplace } from './small-data.ts';
 
 /** A vision transformer that trains in a moment: four blocks of 16 channels, pictures of 6 patches square. */
-export const tinySettings: ReadonlyMap<string, unknown> = new Map<string, unknown>([
-  ['embedDim', 16],
-  ['heads', 2],
-  ['depth', 4],
-  ['registers', 2],
-  ['crop', 84],
-  [
-    'groups',
-    [
-      [1, 2],
-      [3, 4],
-    ],
+export const tinySettings: Readonly<Record<string, unknown>> = {
+  embedDim: 16,
+  heads: 2,
+  depth: 4,
+  registers: 2,
+  crop: 84,
+  groups: [
+    [1, 2],
+    [3, 4],
   ],
-  ['decoder.depth', 4],
-  ['batch', 4],
-  ['schedule.warmup', 2],
-]);
+  'decoder.depth': 4,
+  batch: 4,
+  'schedule.warmup': 2,
+};
 
 /** Writes the weights of a teacher with {@link tinySettings}. */
 export async function writeTinyTeacher(place: Workplace): Promise<string> {
