@@ -294,6 +294,11 @@ export class PartStore {
     });
   }
 
+  /** Writes what holds of a part's answers beside it; needed where answers were written by other means. */
+  refreshAnswer(partId: number): void {
+    this.#refreshAnswer(this.#row(partId));
+  }
+
   #refreshAnswer(row: PartRow): void {
     const held = this.#database.get<{ verdict: string; by: string; defect_class: string | null }>(
       `SELECT verdict, by, defect_class FROM person_answers WHERE part_id = ? AND withdrawn_at IS NULL

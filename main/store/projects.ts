@@ -3,6 +3,9 @@ import { type PartClass, type Project, type Recipe, recipe as recipeSchema } fro
 import type { Database } from './database.ts';
 import { newId } from './files.ts';
 
+/** Stands in `removed_at` while a project is being read from an archive: it's in no list yet. */
+export const beingImported = 'importing';
+
 interface ProjectRow {
   id: string;
   name: string;

@@ -22,7 +22,7 @@ import { ModelStore } from './models.ts';
 import { NoticeStore, SettingsStore, UserStore } from './people.ts';
 import { PartStore } from './parts.ts';
 import { PictureStore } from './pictures.ts';
-import { ProjectStore, RecipeStore } from './projects.ts';
+import { beingImported, ProjectStore, RecipeStore } from './projects.ts';
 import { migrations } from './schema.ts';
 
 /**
@@ -99,6 +99,8 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
       if (version > 0) await keepBackup(database, root, now(), keep + 1, `-v${version}`);
       migrate(database, steps);
     }
+    // Projects whose import never ended: they are in no list, and cleaning may take their pictures.
+    database.run("UPDATE projects SET removed_at = '1970-01-01T00:00:00.000Z' WHERE removed_at = ?", beingImported);
     const store = storeOf(root, database, release, keep);
     if (restored !== null) tell(store, restored, now());
     return store;

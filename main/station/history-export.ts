@@ -1,0 +1,110 @@
+import { stringify } from 'csv-stringify/sync';
+import writeXlsxFile, { type SheetData } from 'write-excel-file/node';
+import { UserError } from '../../shared/errors.ts';
+import type { HistoryFilter } from '../../shared/ipc/history.ts';
+import type { StationPart } from '../../shared/station/domain.ts';
+import type { Store } from '../store/store.ts';
+import { writeFileAtomic } from '../system/atomic-file.ts';
+
+/** A table is built in memory; more rows than this belong into CSV. */
+const mostSheetRows = 100_000;
+const partsPerPiece = 500;
+
+type Cell = string | number | boolean | null;
+
+const columns: { [name: string]: (part: StationPart) => Cell } = {
+  id: (part) => part.id,
+  presentedAt: (part) => part.presentedAt,
+  decidedAt: (part) => part.decidedAt,
+  source: (part) => part.source,
+  serial: (part) => part.serial,
+  lot: (part) => part.lot,
+  station: (part) => part.station,
+  shift: (part) => part.shift,
+  className: (part) => part.className,
+  verdict: (part) => part.verdict,
+  reason: (part) => part.reason,
+  predScore: (part) => part.predScore,
+  displayScore: (part) => part.displayScore,
+  localScore: (part) => part.localScore,
+  semanticScore: (part) => part.semanticScore,
+  memoryScore: (part) => part.memoryScore,
+  reviewThreshold: (part) => part.thresholds?.review ?? null,
+  failThreshold: (part) => part.thresholds?.fail ?? null,
+  latencyMs: (part) => part.latencyMs,
+  modelHash: (part) => part.modelHash,
+  pictureSha256: (part) => part.pictureSha256,
+  personVerdict: (part) => part.personVerdict,
+  personName: (part) => part.personName,
+  defectClass: (part) => part.defectClass,
+};
+const columnNames = Object.keys(columns);
+const rowOf = (part: StationPart): Cell[] => Object.values(columns).map((cell) => cell(part));
+
+/**
+ * Writes all parts of a filter into a file, newest first; the station goes on meanwhile.
+ * @returns how many
+ * @throws UserError `tooManyRows` for a table of more than 100,000 parts; what `writeFileAtomic` throws
+ */
+export async function exportHistory(
+  store: Store,
+  filter: HistoryFilter,
+  format: 'csv' | 'xlsx' | 'json',
+  path: string,
+): Promise<number> {
+  let count = 0;
+  const counted = function* (): Generator<StationPart> {
+    for (const part of store.history.all(filter, partsPerPiece)) {
+      count++;
+      yield part;
+    }
+  };
+  if (format === 'xlsx') await writeFileAtomic(path, await sheet(counted()));
+  else await writeFileAtomic(path, inPieces(format === 'csv' ? csvLines(counted()) : jsonLines(counted())));
+  return count;
+}
+
+/** Byte order mark first: without it a spreadsheet takes UTF-8 for something else. */
+function* csvLines(parts: Iterable<StationPart>): Generator<string> {
+  yield `\uFEFF${stringify([columnNames])}`;
+  for (const part of parts) yield stringify([rowOf(part).map(harmless)]);
+}
+
+/** A text that a spreadsheet would take for a formula is marked as text: serials come from outside. */
+function harmless(cell: Cell): Cell {
+  return typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
+}
+
+function* jsonLines(parts: Iterable<StationPart>): Generator<string> {
+  let separator = '[\n';
+  for (const part of parts) {
+    yield separator + JSON.stringify(part);
+    separator = ',\n';
+  }
+  yield separator === '[\n' ? '[]\n' : '\n]\n';
+}
+
+async function* inPieces(lines: Iterable<string>): AsyncGenerator<Uint8Array> {
+  let piece: string[] = [];
+  for (const line of lines) {
+    piece.push(line);
+    if (piece.length < partsPerPiece) continue;
+    yield Buffer.from(piece.join(''));
+    piece = [];
+  }
+  yield Buffer.from(piece.join(''));
+}
+
+async function sheet(parts: Iterable<StationPart>): Promise<Buffer> {
+  const data: SheetData = [columnNames.map((name) => ({ value: name, fontWeight: 'bold' as const }))];
+  for (const part of parts) {
+    if (data.length > mostSheetRows)
+      throw new UserError(
+        'tooManyRows',
+        `A table can take ${mostSheetRows.toLocaleString('en')} parts; there are more.`,
+        'Export CSV, or choose a shorter time.',
+      );
+    data.push(rowOf(part).map((value) => (typeof value === 'string' ? { value, type: String } : value)));
+  }
+  return writeXlsxFile(data, { sheet: 'Parts', stickyRowsCount: 1 }).toBuffer();
+}
