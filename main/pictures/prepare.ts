@@ -42,17 +42,28 @@ const ignoredGrey = 127;
  * @throws RangeError when `size` is not a whole number or larger than `resizeTo`
  */
 export function preparePicture(picture: Picture, options: PrepareOptions): PreparedPicture {
-  const { size, filter = 'bilinear', ignoreMask } = options;
+  const { size, filter = 'bilinear' } = options;
   const resizeTo = checkedResize(options);
-  let seen = options.region === undefined ? picture : cutRegion(picture, options.region);
-  if (ignoreMask !== undefined) {
-    if (seen === picture) seen = { ...picture, data: picture.data.slice() };
-    fillIgnored(seen, ignoreMask, options.region?.x ?? 0, options.region?.y ?? 0, picture);
-  }
-  let sized = resample(seen, resizeTo, resizeTo, filter);
+  let sized = resample(cutOut(picture, options), resizeTo, resizeTo, filter);
   if (resizeTo !== size) sized = cropPicture(sized, centreCrop(resizeTo, size));
   const pixelHash = createHash('sha256').update(sized.data).digest('hex');
   return { width: size, height: size, data: sized.data, pixelHash };
+}
+
+/**
+ * The part of a picture that is looked at: region cut out, ignored places filled. What is left of `preparePicture` is
+ * resizing it. The picture is left as it was.
+ * @throws UserError as `preparePicture`
+ */
+export function cutOut(
+  picture: Picture,
+  { region, ignoreMask }: Pick<PrepareOptions, 'region' | 'ignoreMask'>,
+): Picture {
+  let seen = region === undefined ? picture : cutRegion(picture, region);
+  if (ignoreMask === undefined) return seen;
+  if (seen === picture) seen = { ...picture, data: picture.data.slice() };
+  fillIgnored(seen, ignoreMask, region?.x ?? 0, region?.y ?? 0, picture);
+  return seen;
 }
 
 /**

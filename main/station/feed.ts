@@ -5,11 +5,13 @@ import { UserError } from '../../shared/errors.ts';
 import type { FeedState } from '../../shared/ipc/inspection.ts';
 import type { Recipe, StationCounters, StationModel } from '../../shared/station/domain.ts';
 import type { HandlersOf } from '../ipc/handler.ts';
+import type { RecipeGeometry } from '../feeds/recipe-geometry.ts';
 import { listParts } from '../inspection/picture-files.ts';
 import type { ProcessHost } from '../processes/child.ts';
 import type {
   DecidedAnswer,
   DecidedNews,
+  EngineReport,
   FeedFault,
   FeedRun,
   InferenceMethods,
@@ -62,6 +64,7 @@ export class FeedService {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly supervisor: Supervisor<InferenceMethods>;
   #engine = '';
+  #engines: Promise<EngineReport[]> | undefined;
 
   constructor(context: StationContext, parts: FeedParts) {
     this.#context = context;
@@ -164,27 +167,46 @@ export class FeedService {
     this.#tellNow(projectId);
   }
 
-  /** Scores pictures with a model, beside all feeds. @throws UserError as `openDetector` */
-  async score(
-    modelId: string,
+  /** Scores pictures with a model of the project, beside all feeds. @throws UserError as `openDetector` */
+  score(
+    model: StationModel,
+    pictures: readonly { sha256: string; path: string }[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<ScoredPicture[]> {
+    return this.scoreWith(this.#use(model), modelGeometry(this.#context, model), pictures, onProgress);
+  }
+
+  /** The same with a package that is no model of the project yet. */
+  async scoreWith(
+    model: Pick<ModelUse, 'modelId' | 'path' | 'modelHash' | 'thresholds'>,
+    geometry: RecipeGeometry,
     pictures: readonly { sha256: string; path: string }[],
     onProgress: (done: number, total: number) => void = () => undefined,
   ): Promise<ScoredPicture[]> {
     if (pictures.length === 0) return [];
-    const { store } = this.#context;
-    const model = store.models.get(modelId);
-    const geometry = modelGeometry(this.#context, model);
-    this.#onScoring.set(modelId, onProgress);
+    this.#onScoring.set(model.modelId, onProgress);
     try {
       const peer = await this.supervisor.peer();
       return await peer.call('score', {
-        model: this.#use(model),
+        model: { ...model, engine: readSettings(this.#context).engine, threads: this.#threads() },
         geometry,
         pictures: pictures.map(({ sha256, path }) => ({ sha256, path })),
       });
     } finally {
-      this.#onScoring.delete(modelId);
+      this.#onScoring.delete(model.modelId);
     }
+  }
+
+  /** Execution providers, as the process that judges finds them on this machine. */
+  async engines(): Promise<EngineReport[]> {
+    this.#engines ??= this.supervisor
+      .peer()
+      .then((peer) => peer.call('engines', {}))
+      .catch((error: unknown) => {
+        this.#engines = undefined;
+        throw error;
+      });
+    return this.#engines;
   }
 
   async close(): Promise<void> {

@@ -20,16 +20,16 @@ export async function scorePictures(
   for (const { sha256, path } of pictures) {
     signal.throwIfAborted();
     try {
-      const picture = await readPicture(path);
       const start = performance.now();
+      const picture = await readPicture(path);
       const prepared = preparePicture(picture, { size: detector.inputSize, ...pixelGeometry(geometry, picture) });
       const result = (await detector.inspect([prepared]))[0]!;
-      const detectMs = performance.now() - start;
+      const partMs = performance.now() - start;
       const verdict = decide(result.predScore, detector.thresholdsFor(result.className));
       const predScore = Number.isFinite(result.predScore) ? result.predScore : null;
-      scored.push({ sha256, predScore, verdict, className: result.className, detectMs });
+      scored.push({ sha256, predScore, verdict, className: result.className, partMs });
     } catch {
-      scored.push({ sha256, predScore: null, verdict: 'noDecision', className: null, detectMs: 0 });
+      scored.push({ sha256, predScore: null, verdict: 'noDecision', className: null, partMs: 0 });
     }
     onDone(scored.length);
   }

@@ -1,0 +1,90 @@
+import { auroc } from '../../shared/metrics/ranking.ts';
+import { decide, type Thresholds, type Verdict } from '../../shared/detection.ts';
+import type { ClassMetrics, StationModel } from '../../shared/station/domain.ts';
+import type { TrainingPicture } from '../store/types.ts';
+import type { StationContext } from './context.ts';
+import type { FeedService } from './feed.ts';
+
+/** A picture whose truth is known, and which no model learned from. */
+export interface LabelledPicture extends TrainingPicture {
+  gtLabel: 'pass' | 'fail';
+}
+
+/** A score with the verdict that follows from the thresholds that hold now. */
+export interface JudgedScore {
+  /** NaN: none could be had. */
+  predScore: number;
+  verdict: Verdict;
+}
+
+/** The golden set: labelled pictures kept apart for good. */
+export function goldenPictures({ store }: StationContext, projectId: string): LabelledPicture[] {
+  return store.pictures.forTraining(projectId, ['golden']).filter(isLabelled);
+}
+
+export function isLabelled(picture: TrainingPicture): picture is LabelledPicture {
+  return picture.gtLabel === 'pass' || picture.gtLabel === 'fail';
+}
+
+/**
+ * Scores of pictures under a model: from the store where they are, else from the process that judges, and then kept.
+ * @throws UserError when the model can't be opened
+ */
+export async function scoresOf(
+  context: StationContext,
+  feeds: Pick<FeedService, 'score'>,
+  model: StationModel,
+  pictures: readonly TrainingPicture[],
+): Promise<Map<string, JudgedScore>> {
+  const { store } = context;
+  let known = store.pictures.scores(model.id);
+  const missing = pictures.filter(({ sha256 }) => !known.has(sha256));
+  if (missing.length > 0) {
+    store.pictures.setScores(model.id, await feeds.score(model, missing));
+    known = store.pictures.scores(model.id);
+  }
+  // Scores stay; verdicts move with the thresholds.
+  const changed = store.models.thresholdHistory(model.id).length > 0;
+  return new Map(
+    pictures.map(({ sha256 }) => {
+      const { predScore, verdict } = known.get(sha256) ?? { predScore: null, verdict: null };
+      return [sha256, judged(predScore, verdict, changed ? model.thresholds : null)];
+    }),
+  );
+}
+
+function judged(predScore: number | null, verdict: Verdict | null, thresholds: Thresholds | null): JudgedScore {
+  if (predScore === null) return { predScore: NaN, verdict: 'noDecision' };
+  return { predScore, verdict: thresholds === null ? (verdict ?? 'noDecision') : decide(predScore, thresholds) };
+}
+
+/** Figures of labelled pictures class by class; rates as the line would see them. */
+export function metricsOf(
+  pictures: readonly LabelledPicture[],
+  scores: ReadonlyMap<string, JudgedScore>,
+): ClassMetrics[] {
+  const classNames = [...new Set(pictures.map(({ className }) => className))].sort();
+  return classNames.map((className) => {
+    const own = pictures
+      .filter((picture) => picture.className === className)
+      .map(({ sha256, gtLabel }) => ({ gtLabel, ...(scores.get(sha256) ?? judged(null, null, null)) }));
+    const good = own.filter(({ gtLabel }) => gtLabel === 'pass');
+    const bad = own.filter(({ gtLabel }) => gtLabel === 'fail');
+    const scored = own.filter(({ predScore }) => Number.isFinite(predScore));
+    return {
+      className,
+      pictures: own.length,
+      defects: bad.length,
+      imageAuroc: auroc(
+        scored.map(({ gtLabel }) => gtLabel === 'fail'),
+        scored.map(({ predScore }) => predScore),
+      ),
+      falseRejectRate: share(good, ({ verdict }) => verdict === 'fail' || verdict === 'noDecision'),
+      escapeRate: share(bad, ({ verdict }) => verdict === 'pass'),
+    };
+  });
+}
+
+function share<T>(items: readonly T[], isCounted: (item: T) => boolean): number | null {
+  return items.length === 0 ? null : items.filter(isCounted).length / items.length;
+}

@@ -1,0 +1,115 @@
+import {
+  goldenGate,
+  latencyGate,
+  oldProductsGate,
+  parityGateResult,
+  type GateResult as MeasuredGate,
+  type GoldenPart,
+} from '../../shared/calibration/gates.ts';
+import type { GateResult } from '../../shared/ipc/training.ts';
+import type { StationModel } from '../../shared/station/domain.ts';
+import { parityTolerance } from '../package/manifest.ts';
+import type { StationContext } from './context.ts';
+import type { FeedService } from './feed.ts';
+import { goldenPictures, scoresOf } from './golden.ts';
+
+/** Parts that the latency gate times: with 59 its bound is known with 95 % confidence. */
+const timedPictures = 80;
+const warmUpPictures = 5;
+
+/**
+ * What stands between a candidate and the line: the golden set, the products that the active model knows, parity with
+ * the trainer, and the line's time. Scores that are not there yet are computed first.
+ * @throws UserError when a model can't be opened
+ */
+export async function checkGates(
+  context: StationContext,
+  feeds: Pick<FeedService, 'score'>,
+  candidate: StationModel,
+): Promise<GateResult[]> {
+  const { store } = context;
+  const active = store.models.active(candidate.projectId);
+  const parity = parityGateResult({ ...candidate.parity, tolerance: parityTolerance });
+  const gates = [
+    ...(await goldenGates(context, feeds, candidate, active)),
+    resultOf('parity', parity),
+    await checkLatency(context, feeds, candidate),
+  ];
+  store.models.setGates(candidate.id, gates);
+  return gates;
+}
+
+async function goldenGates(
+  context: StationContext,
+  feeds: Pick<FeedService, 'score'>,
+  candidate: StationModel,
+  active: StationModel | null,
+): Promise<GateResult[]> {
+  if (active === null || active.id === candidate.id) {
+    const statement = 'No other model is active, so there is nothing to compare with.';
+    return [plain('golden', true, statement), plain('oldProducts', true, statement)];
+  }
+  const golden = goldenPictures(context, candidate.projectId);
+  const after = await scoresOf(context, feeds, candidate, golden);
+  let before;
+  try {
+    before = await scoresOf(context, feeds, active, golden);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const statement = `The active model can not be compared with: ${why}`;
+    return [plain('golden', false, statement), plain('oldProducts', false, statement)];
+  }
+  const parts = golden.map(({ sha256, className, gtLabel }): GoldenPart => ({
+    id: sha256,
+    className,
+    gtLabel: gtLabel === 'fail' ? 'defect' : 'good',
+    active: before.get(sha256)!,
+    candidate: after.get(sha256)!,
+  }));
+  return [
+    resultOf('golden', goldenGate(parts)),
+    resultOf('oldProducts', oldProductsGate(parts, active.classes, candidate.classes)),
+  ];
+}
+
+async function checkLatency(
+  context: StationContext,
+  feeds: Pick<FeedService, 'score'>,
+  candidate: StationModel,
+): Promise<GateResult> {
+  const { store } = context;
+  const cycleTimeMs = store.recipes
+    .list(candidate.projectId)
+    .find((recipe) => recipe.cycleTimeMs !== null)?.cycleTimeMs;
+  if (cycleTimeMs === undefined || cycleTimeMs === null) {
+    return plain('latency', true, 'No recipe states a cycle time, so there is no limit.');
+  }
+  const pictures = store.pictures.forTraining(candidate.projectId, ['golden', 'calibration', 'normal']);
+  if (pictures.length === 0) return plain('latency', false, 'There are no pictures to time the model with.');
+  const wanted = timedPictures + warmUpPictures;
+  const timed = Array.from({ length: wanted }, (_, i) => pictures[i % pictures.length]!);
+  const times = (await feeds.score(candidate, timed)).slice(warmUpPictures).map(({ partMs }) => partMs);
+  return resultOf('latency', latencyGate(times, cycleTimeMs));
+}
+
+function plain(gate: GateResult['gate'], passed: boolean, statement: string): GateResult {
+  return { gate, passed, statement, changed: [] };
+}
+
+/** The gate in the words of the screens: the checks that refuse, or the first one. */
+function resultOf(gate: GateResult['gate'], measured: MeasuredGate): GateResult {
+  const passed = measured.outcome === 'accepted';
+  const told = passed ? measured.checks.slice(0, 2) : measured.checks.filter((check) => !check.passed);
+  return {
+    gate,
+    passed,
+    statement: told.map(({ statement }) => statement.text).join(' '),
+    changed: measured.changed.map(({ id, className, gtLabel, active, candidate }) => ({
+      sha256: id,
+      className,
+      gtLabel: gtLabel === 'defect' ? 'fail' : 'pass',
+      before: active,
+      after: candidate,
+    })),
+  };
+}

@@ -1,0 +1,248 @@
+import { rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { UserError } from '../../shared/errors.ts';
+import type { GateResult } from '../../shared/ipc/training.ts';
+import type { StationModel } from '../../shared/station/domain.ts';
+import { checkFusedGraph } from '../detector/check-graph.ts';
+import type { RecipeGeometry } from '../feeds/recipe-geometry.ts';
+import type { Caller, HandlersOf } from '../ipc/handler.ts';
+import { readPackage, type ModelPackage } from '../package/read-package.ts';
+import { writeFileAtomic } from '../system/atomic-file.ts';
+import { newId } from '../store/files.ts';
+import { record } from './audit-trail.ts';
+import type { StationContext } from './context.ts';
+import type { FeedService } from './feed.ts';
+import { goldenPictures, metricsOf, type JudgedScore } from './golden.ts';
+import { checkGates } from './model-gates.ts';
+import { keepGeometry, projectGeometry } from './model-geometry.ts';
+
+export interface ModelParts {
+  feeds: Pick<FeedService, 'score' | 'scoreWith' | 'modelChanged'>;
+  /** Whether a secret is the caller's own; default: nobody has to sign. */
+  isSecretOf?: (caller: Caller, secret: string | null) => Promise<boolean>;
+}
+
+/** What a package doesn't say of itself. */
+export interface ModelOrigin {
+  snapshotId: string;
+  createdBy: string;
+  trainingMs: number;
+  geometry: RecipeGeometry;
+  note: string;
+}
+
+/** Roles that may let a refused model through. */
+const overriders = ['quality', 'administrator'];
+const shortestReason = 10;
+
+/** The project's models: in, out, through the gates to the line, and back. */
+export class ModelService {
+  readonly #context: StationContext;
+  readonly #parts: ModelParts;
+
+  constructor(context: StationContext, parts: ModelParts) {
+    this.#context = context;
+    this.#parts = parts;
+  }
+
+  readonly handlers: HandlersOf<'models'> = {
+    'models.list': ({ projectId }) => this.#context.store.models.list(projectId),
+    'models.import': ({ projectId, path }, caller) => this.#import(projectId, path, caller),
+    'models.export': async ({ modelId, path }, caller) => {
+      const from = this.#context.store.models.path(modelId);
+      await writeFileAtomic(path, createReadStream(from) as AsyncIterable<Uint8Array>);
+      record(this.#context, caller, 'data.exported', modelId, { what: 'model', path });
+      return {};
+    },
+    'models.gates': ({ modelId }) => this.gates(modelId),
+    'models.activate': ({ modelId, override, secret }, caller) => this.activate(modelId, caller, override, secret),
+    'models.rollback': ({ projectId, reason }, caller) => this.#rollback(projectId, reason, caller),
+    'models.remove': ({ modelId }, caller) => {
+      const { store } = this.#context;
+      const { projectId, modelHash, version } = store.models.get(modelId);
+      store.transaction(() => {
+        store.models.remove(modelId, this.#context.now());
+        record(this.#context, caller, 'model.removed', modelHash, { projectId, version });
+      });
+      this.#context.emit({ type: 'models', projectId });
+      return {};
+    },
+  };
+
+  /** Gates of a model against the one that is active now. */
+  gates(modelId: string): Promise<GateResult[]> {
+    return checkGates(this.#context, this.#parts.feeds, this.#context.store.models.get(modelId));
+  }
+
+  /**
+   * Takes a package into the project as a candidate: checked, scored on the golden set, moved into the station.
+   * @throws UserError when the package is damaged or foreign
+   */
+  async add(projectId: string, packagePath: string, origin: ModelOrigin, move: boolean): Promise<StationModel> {
+    const { store } = this.#context;
+    const found = await readPackage(packagePath, { checkGraph: checkFusedGraph });
+    const id = newId();
+    const fileName = `${id}.twin`;
+    const path = store.files.modelPath(fileName);
+    await writeFileAtomic(path, createReadStream(packagePath) as AsyncIterable<Uint8Array>);
+    try {
+      await keepGeometry(path, origin.geometry);
+      const golden = goldenPictures(this.#context, projectId);
+      const use = { modelId: id, path, modelHash: found.modelHash, thresholds: null };
+      const scored = await this.#parts.feeds.scoreWith(use, origin.geometry, golden);
+      const scores = new Map(
+        scored.map(({ sha256, predScore, verdict }): [string, JudgedScore] => [
+          sha256,
+          { predScore: predScore ?? NaN, verdict },
+        ]),
+      );
+      const model = store.transaction(() => {
+        const added = store.models.add({
+          ...factsOf(found),
+          id,
+          projectId,
+          fileName,
+          snapshotId: origin.snapshotId,
+          createdAt: this.#context.now(),
+          createdBy: origin.createdBy,
+          trainingMs: origin.trainingMs,
+          metrics: metricsOf(golden, scores),
+          note: origin.note,
+        });
+        store.pictures.setScores(id, scored);
+        return added;
+      });
+      if (move) await rm(packagePath, { force: true });
+      this.#context.emit({ type: 'models', projectId });
+      return model;
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a model into use when all gates let it through, or a person answers for it.
+   * @throws UserError `signatureRefused`, `overrideRole`, `overrideReason`
+   */
+  async activate(
+    modelId: string,
+    caller: Caller,
+    override: { reason: string } | null,
+    secret: string | null,
+  ): Promise<{ activated: boolean; gates: GateResult[] }> {
+    const { store } = this.#context;
+    const model = store.models.get(modelId);
+    await this.#checkSecret(caller, secret);
+    const gates = await this.gates(modelId);
+    const refused = gates.filter(({ passed }) => !passed).map(({ gate }) => gate);
+    if (refused.length > 0 && override === null) {
+      record(this.#context, caller, 'model.gateRefused', model.modelHash, { version: model.version, gates: refused });
+      return { activated: false, gates };
+    }
+    if (refused.length > 0 && override !== null) checkOverride(caller, override.reason);
+    store.transaction(() => {
+      const before = store.models.active(model.projectId);
+      store.models.activate(modelId);
+      if (refused.length > 0 && override !== null) {
+        const details = { version: model.version, gates: refused, reason: override.reason };
+        record(this.#context, caller, 'model.gateOverridden', model.modelHash, details);
+      }
+      record(this.#context, caller, 'model.activated', model.modelHash, {
+        projectId: model.projectId,
+        version: model.version,
+        before: before?.modelHash ?? null,
+      });
+    });
+    await this.#changed(model.projectId);
+    return { activated: true, gates };
+  }
+
+  async #rollback(projectId: string, reason: string, caller: Caller): Promise<StationModel> {
+    const { store } = this.#context;
+    const model = store.transaction(() => {
+      const before = store.models.active(projectId);
+      const restored = store.models.rollback(projectId);
+      const details = { projectId, version: restored.version, before: before?.modelHash ?? null, reason };
+      record(this.#context, caller, 'model.rolledBack', restored.modelHash, details);
+      return restored;
+    });
+    await this.#changed(projectId);
+    return model;
+  }
+
+  async #import(projectId: string, path: string, caller: Caller): Promise<StationModel> {
+    const { store } = this.#context;
+    store.projects.get(projectId);
+    const snapshot = store.pictures.takeSnapshot({
+      projectId,
+      createdAt: this.#context.now(),
+      createdBy: caller.name,
+      hash: 'imported',
+      pictures: [],
+    });
+    const model = await this.add(
+      projectId,
+      path,
+      {
+        snapshotId: snapshot.id,
+        createdBy: caller.name,
+        trainingMs: 0,
+        geometry: projectGeometry(this.#context, projectId),
+        note: `Imported from ${path}`,
+      },
+      false,
+    );
+    record(this.#context, caller, 'model.imported', model.modelHash, { projectId, version: model.version, path });
+    return model;
+  }
+
+  async #changed(projectId: string): Promise<void> {
+    this.#context.emit({ type: 'models', projectId });
+    this.#context.emit({ type: 'projects' });
+    await this.#parts.feeds.modelChanged(projectId);
+  }
+
+  async #checkSecret(caller: Caller, secret: string | null): Promise<void> {
+    const { isSecretOf } = this.#parts;
+    if (isSecretOf === undefined || caller.userId === null || (await isSecretOf(caller, secret))) return;
+    record(this.#context, caller, 'signature.refused', caller.name, { what: 'model.activated' });
+    throw new UserError('signatureRefused', 'The PIN or password is not yours.', 'Enter it again.');
+  }
+}
+
+function checkOverride(caller: Caller, reason: string): void {
+  if (!overriders.includes(caller.role)) {
+    throw new UserError(
+      'overrideRole',
+      `The role "${caller.role}" may not let a refused model through.`,
+      'Ask somebody with the role quality.',
+    );
+  }
+  if (reason.trim().length < shortestReason) {
+    throw new UserError(
+      'overrideReason',
+      'Letting a refused model through needs a reason that others will understand later.',
+      'Give it in a sentence.',
+    );
+  }
+}
+
+function factsOf({ manifest, modelHash, normals }: ModelPackage) {
+  const { preset, engine, thresholds, parity, classes } = manifest;
+  const isInstant = preset.name === 'embedded' && preset.constants['students'] === null;
+  return {
+    modelHash,
+    preset: isInstant ? 'instant' : preset.name,
+    classes: classes.map(({ name }) => name),
+    pictures: normals.length,
+    engine: `${engine.engine} ${engine.provider}`,
+    thresholds: { review: thresholds.pooled.review, fail: thresholds.pooled.fail },
+    basis: thresholds.pooled.statement,
+    parity: {
+      maxAbsDifference: parity.maxAbsDifference,
+      verdictFlips: parity.verdictFlips,
+      pictures: parity.pictures,
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { UserError } from '../../shared/errors.ts';
+import type { Evidence } from '../../shared/ipc/training.ts';
+import type { Caller, HandlersOf } from '../ipc/handler.ts';
+import { record } from './audit-trail.ts';
+import type { StationContext } from './context.ts';
+import type { FeedService } from './feed.ts';
+import { isLabelled, scoresOf } from './golden.ts';
+
+export interface ThresholdParts {
+  feeds: Pick<FeedService, 'score' | 'modelChanged'>;
+  /** Whether a secret is the caller's own; default: nobody has to sign. */
+  isSecretOf?: (caller: Caller, secret: string | null) => Promise<boolean>;
+}
+
+/** What thresholds are set from, who set them when and why; what is set holds from the next part on. */
+export function thresholdHandlers(
+  context: StationContext,
+  { feeds, isSecretOf }: ThresholdParts,
+): HandlersOf<'thresholds'> {
+  const { store } = context;
+  return {
+    'thresholds.evidence': async ({ modelId }) => {
+      const model = store.models.get(modelId);
+      const learned = new Set(
+        (store.pictures.snapshot(model.snapshotId)?.pictures ?? [])
+          .filter(({ use }) => use === 'normal')
+          .map(({ sha256 }) => sha256),
+      );
+      const candidates = store.pictures
+        .forTraining(model.projectId, ['golden', 'calibration', 'inspected'])
+        .filter(({ sha256, className }) => !learned.has(sha256) && model.classes.includes(className))
+        // Pictures given for calibration are good ones unless a person said otherwise.
+        .map((picture) => ({
+          ...picture,
+          gtLabel: picture.gtLabel ?? (picture.use === 'calibration' ? ('pass' as const) : null),
+        }));
+      const labelled = candidates.filter(isLabelled);
+      const scores = await scoresOf(context, feeds, model, labelled);
+      const evidence = labelled.flatMap(({ sha256, className, gtLabel, defectClass }): Evidence[] => {
+        const { predScore } = scores.get(sha256)!;
+        return Number.isFinite(predScore) ? [{ sha256, className, gtLabel, predScore, defectClass }] : [];
+      });
+      const { thresholds, basis } = model;
+      return { evidence, thresholds, basis, unlabelled: candidates.length - labelled.length };
+    },
+
+    'thresholds.apply': async ({ modelId, thresholds, basis, reason, secret }, caller) => {
+      if (!(Number.isFinite(thresholds.review) && Number.isFinite(thresholds.fail))) {
+        throw new UserError('thresholdsInvalid', 'A threshold is not a number.', 'Choose both on the chart.');
+      }
+      if (thresholds.review > thresholds.fail) {
+        throw new UserError(
+          'thresholdsInvalid',
+          'The review threshold lies above the fail threshold.',
+          'Put it at or below the fail threshold.',
+        );
+      }
+      if (reason.trim() === '') {
+        throw new UserError('reasonMissing', 'A change of thresholds needs a reason.', 'Say why in a few words.');
+      }
+      if (isSecretOf !== undefined && caller.userId !== null && !(await isSecretOf(caller, secret))) {
+        record(context, caller, 'signature.refused', caller.name, { what: 'threshold.changed' });
+        throw new UserError('signatureRefused', 'The PIN or password is not yours.', 'Enter it again.');
+      }
+      const model = store.transaction(() => {
+        const before = store.models.get(modelId);
+        const after = store.models.applyThresholds(modelId, {
+          at: context.now(),
+          by: caller.name,
+          thresholds,
+          basis,
+          reason,
+        });
+        record(context, caller, 'threshold.changed', after.modelHash, {
+          version: after.version,
+          before: { ...before.thresholds },
+          after: { ...after.thresholds },
+          basis,
+          reason,
+        });
+        return after;
+      });
+      context.emit({ type: 'models', projectId: model.projectId });
+      if (model.state === 'active') await feeds.modelChanged(model.projectId);
+      return model;
+    },
+
+    'thresholds.history': ({ modelId }) => store.models.thresholdHistory(modelId),
+  };
+}

@@ -1,0 +1,419 @@
+import { availableParallelism } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { UserError } from '../../shared/errors.ts';
+import type { ChannelOutput } from '../../shared/ipc/contract.ts';
+import type { TrainingState } from '../../shared/ipc/training.ts';
+import { locateBackbone } from '../backbones/store.ts';
+import type { RecipeGeometry } from '../feeds/recipe-geometry.ts';
+import type { Caller, HandlersOf } from '../ipc/handler.ts';
+import { presets } from '../nn/presets.ts';
+import type { ProcessHost } from '../processes/child.ts';
+import { processEntry } from '../processes/process-entry.ts';
+import { Supervisor, type SupervisorTimes } from '../processes/supervisor.ts';
+import { partitionThreads } from '../processes/threads.ts';
+import type { TrainingMethods } from '../processes/training-protocol.ts';
+import { newId } from '../store/files.ts';
+import { systemCaller } from '../store/types.ts';
+import { writeJsonAtomic } from '../system/atomic-file.ts';
+import type { TrainingRequest, TrainingSummary } from '../training/request.ts';
+import { record } from './audit-trail.ts';
+import type { StationContext } from './context.ts';
+import { faultOf, type FeedService } from './feed.ts';
+import { projectGeometry } from './model-geometry.ts';
+import type { ModelService } from './models.ts';
+import { readSettings } from './settings.ts';
+import { freezeNormalSet, writeTrainingList } from './training-data.ts';
+import { estimatePhases, isPaper, learnRates, stationPresets, type StationPreset } from './training-rates.ts';
+import { TrainingRun } from './training-run.ts';
+
+export interface TrainingParts {
+  host: ProcessHost;
+  models: Pick<ModelService, 'add' | 'activate'>;
+  feeds: Pick<FeedService, 'engines'>;
+  entry?: () => Promise<URL>;
+  cores?: number;
+  times?: Partial<SupervisorTimes>;
+  /** Steps of the students instead of the preset's: for tests. */
+  steps?: number;
+}
+
+type Plan = ChannelOutput<'training.plan'>;
+
+const tellEveryMs = 200;
+/** A cancelled run that has not ended by then is killed. */
+const cancelGraceMs = 1500;
+const mostRestarts = 5;
+/** Below this a class can hardly be learned. */
+const fewNormals = 10;
+
+/** What a run needs to go on after the whole station was stopped. */
+interface KeptRun {
+  request: TrainingRequest;
+  snapshotId: string;
+  by: string;
+  pictures: number;
+  geometry: RecipeGeometry;
+}
+
+/** Training runs, one at a time for the whole station, in a process of their own. */
+export class TrainingService {
+  readonly #context: StationContext;
+  readonly #parts: TrainingParts;
+  readonly supervisor: Supervisor<TrainingMethods>;
+  #run: TrainingRun | undefined;
+  #cancelling = new AbortController();
+  #ended: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(context: StationContext, parts: TrainingParts) {
+    this.#context = context;
+    this.#parts = parts;
+    this.supervisor = new Supervisor<TrainingMethods>({
+      name: 'training',
+      host: parts.host,
+      entry: parts.entry ?? (() => processEntry('training')),
+      // Long computations answer late; a hang is minutes.
+      times: { hangMs: 180_000, ...parts.times },
+      local: {
+        event: (event: Parameters<TrainingRun['hear']>[0]) => {
+          this.#run?.hear(event);
+          this.#tellSoon();
+        },
+      },
+    });
+  }
+
+  readonly handlers: HandlersOf<'training'> = {
+    'training.plan': ({ projectId }) => this.#plan(projectId),
+    'training.start': (request, caller) => this.start(request, caller),
+    'training.pause': ({ id, paused }) => this.#pause(id, paused),
+    'training.cancel': async ({ id }) => {
+      await this.#cancel(id);
+      return {};
+    },
+    'training.current': ({ projectId }) => this.current(projectId),
+  };
+
+  /** What the system's status says of the process. */
+  status(): { state: string; restarts: number } {
+    const { state, restarts } = this.supervisor.status;
+    return { state, restarts };
+  }
+
+  /** The run that is going on, or the project's last one. */
+  current(projectId: string): TrainingState | null {
+    if (this.#run?.state.projectId === projectId) return structuredClone(this.#run.state);
+    return this.#context.store.models.latestRun(projectId);
+  }
+
+  /** Settles when the run that is going on has ended, however. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  /** @throws UserError `trainingBusy`, `noNormalPictures` */
+  start(request: TrainingState['request'], caller: Caller): TrainingState {
+    const { store, now } = this.#context;
+    this.#refuseSecond();
+    store.projects.get(request.projectId);
+    const { snapshot, pictures } = freezeNormalSet(this.#context, request.projectId, caller.name);
+    const id = newId();
+    const state: TrainingState = {
+      id,
+      projectId: request.projectId,
+      state: 'running',
+      request,
+      startedAt: now(),
+      phase: 'snapshot',
+      message: 'Preparing the pictures',
+      share: 0,
+      remainingMs: null,
+      imagesPerSecond: null,
+      losses: [],
+      log: [],
+      modelId: null,
+      error: null,
+    };
+    const run = this.#take(state, pictures.length);
+    record(this.#context, caller, 'training.started', snapshot.hash, {
+      projectId: request.projectId,
+      preset: request.preset,
+      engine: request.engine,
+      seed: request.seed,
+      pictures: pictures.length,
+    });
+    const geometry = projectGeometry(this.#context, request.projectId);
+    const folder = this.#folder(id);
+    this.#ended = this.#lead(run, async () => {
+      const list = await writeTrainingList(folder, pictures, geometry, this.#cancelling.signal);
+      const kept: KeptRun = {
+        request: this.#trainingRequest(request, list, folder),
+        snapshotId: snapshot.id,
+        by: caller.name,
+        pictures: pictures.length,
+        geometry,
+      };
+      await writeJsonAtomic(join(folder, 'run.json'), kept);
+      return kept;
+    });
+    return structuredClone(state);
+  }
+
+  /** Goes on with a run that the end of the whole station cut short. Call once, at start. */
+  async recover(): Promise<void> {
+    const { store } = this.#context;
+    for (const { id: projectId } of store.projects.list()) {
+      const state = store.models.latestRun(projectId);
+      if (state === null || !['running', 'paused', 'cancelling'].includes(state.state)) continue;
+      const kept = await readFile(join(this.#folder(state.id), 'run.json'), 'utf8').then(
+        (text) => JSON.parse(text) as KeptRun,
+        () => undefined,
+      );
+      if (kept === undefined || state.state === 'cancelling' || this.#isBusy()) {
+        state.state = state.state === 'cancelling' ? 'cancelled' : 'failed';
+        state.error = { message: 'The station was stopped in its midst.', remedy: 'Start it again.' };
+        store.models.saveRun(state);
+        continue;
+      }
+      state.state = 'running';
+      const run = this.#take(state, kept.pictures);
+      run.log('info', 'The station was started again: going on from the last checkpoint.');
+      this.#ended = this.#lead(run, () => Promise.resolve({ ...kept, request: { ...kept.request, resume: true } }));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    await this.supervisor.stop(300);
+    await this.#ended;
+  }
+
+  async #plan(projectId: string): Promise<Plan> {
+    const { store } = this.#context;
+    const classes = store.projects
+      .classes(projectId)
+      .map(({ name, normalPictures, goldenPictures }) => ({ name, normal: normalPictures, golden: goldenPictures }));
+    const pictures = store.pictures.forTraining(projectId, ['normal', 'calibration']).length;
+    const reports = await this.#parts.feeds.engines().catch(() => []);
+    const cpu = { name: 'cpu' as const, available: true, reason: null };
+    const engines = reports.length === 0 ? [cpu] : reports;
+    return {
+      classes,
+      presets: await Promise.all(stationPresets.map((preset) => this.#presetPlan(preset, pictures))),
+      engines: [{ name: 'auto', available: true, reason: null }, ...engines],
+      problems: this.#problems(classes),
+    };
+  }
+
+  async #presetPlan(preset: StationPreset, pictures: number): Promise<Plan['presets'][number]> {
+    const phases = estimatePhases(this.#context, preset, pictures);
+    const estimateMs = Math.round([...phases.values()].reduce((sum, ms) => sum + ms, 0));
+    const reason = isPaper(preset)
+      ? await locateBackbone(presets[preset as 'paper-small'].backbone, { checkHash: false }).then(
+          () => null,
+          (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        )
+      : null;
+    return { preset, estimateMs, available: reason === null, reason };
+  }
+
+  #problems(classes: Plan['classes']): string[] {
+    const problems: string[] = [];
+    if (!classes.some(({ normal }) => normal > 0)) problems.push('There are no pictures of good parts yet.');
+    for (const { name, normal } of classes) {
+      if (normal === 0) problems.push(`The class "${name}" has no pictures of good parts: it is left out.`);
+      else if (normal < fewNormals) {
+        problems.push(`The class "${name}" has only ${String(normal)} pictures of good parts: 20 or more are better.`);
+      }
+    }
+    if (!classes.some(({ golden }) => golden > 0)) {
+      problems.push('There is no golden set: whether the new model is worse than the one before can not be shown.');
+    }
+    if (this.#isBusy()) problems.push('A training is running already.');
+    return problems;
+  }
+
+  #trainingRequest(request: TrainingState['request'], list: string, folder: string): TrainingRequest {
+    const cores = this.#parts.cores ?? availableParallelism();
+    const instant = request.preset === 'instant';
+    return {
+      dataDirs: [list],
+      preset: instant ? 'embedded' : request.preset,
+      instant,
+      seed: request.seed,
+      out: join(folder, 'model.twin'),
+      engine: request.engine === 'auto' ? readSettings(this.#context).engine : request.engine,
+      threads: partitionThreads(cores).training,
+      resume: false,
+      cacheDir: join(this.#context.folder, 'cache', 'features'),
+      ...(this.#parts.steps !== undefined && { steps: this.#parts.steps }),
+    };
+  }
+
+  /** Sees a run through to its end, over restarts of the process. Never rejects. */
+  async #lead(run: TrainingRun, prepare: () => Promise<KeptRun>): Promise<void> {
+    const { state } = run;
+    this.#tellNow();
+    try {
+      const kept = await prepare();
+      const summary = await this.#train(run, kept.request);
+      state.message = 'Judging the golden set';
+      this.#tellNow();
+      learnRates(this.#context, state.request.preset, kept.pictures, summary.phases);
+      const model = await this.#parts.models.add(
+        state.projectId,
+        summary.modelPath,
+        {
+          snapshotId: kept.snapshotId,
+          createdBy: kept.by,
+          trainingMs: summary.elapsedMs,
+          geometry: kept.geometry,
+          note: '',
+        },
+        true,
+      );
+      state.modelId = model.id;
+      record(this.#context, systemCaller, 'training.finished', model.modelHash, {
+        projectId: state.projectId,
+        version: model.version,
+        elapsedMs: Math.round(summary.elapsedMs),
+      });
+      run.log('info', `Model v${String(model.version)} is ready.`);
+      if (state.request.activate) await this.#activate(run, model.id);
+      state.state = 'finished';
+      state.share = 1;
+      state.remainingMs = 0;
+      await rm(this.#folder(state.id), { recursive: true, force: true });
+    } catch (error) {
+      // The station ends; the run goes on when it starts again.
+      if (this.#closing) return;
+      await this.#failed(run, error);
+    } finally {
+      if (!this.#closing) {
+        await this.supervisor.stop(300);
+        this.#tellNow();
+      }
+    }
+  }
+
+  async #train(run: TrainingRun, request: TrainingRequest): Promise<TrainingSummary> {
+    for (let attempt = 0; ; attempt++) {
+      this.#cancelling.signal.throwIfAborted();
+      try {
+        const peer = await this.supervisor.peer();
+        this.#cancelling.signal.throwIfAborted();
+        return await peer.call('train', { ...request, resume: request.resume || attempt > 0 });
+      } catch (error) {
+        this.#cancelling.signal.throwIfAborted();
+        const isStop = error instanceof UserError && error.code === 'processStopped';
+        if (!isStop || this.#closing || attempt >= mostRestarts) throw error;
+        run.log('warning', 'The training process stopped; it goes on from the last checkpoint.');
+        if (run.state.state === 'paused') run.state.state = 'running';
+        this.#tellNow();
+      }
+    }
+  }
+
+  async #activate(run: TrainingRun, modelId: string): Promise<void> {
+    const { activated, gates } = await this.#parts.models.activate(modelId, systemCaller, null, null);
+    if (activated) run.log('info', 'It passed all gates and judges from now on.');
+    for (const { gate, passed, statement } of gates) {
+      if (!passed) run.log('warning', `Gate "${gate}" refused it: ${statement}`);
+    }
+  }
+
+  async #failed(run: TrainingRun, error: unknown): Promise<void> {
+    const { state } = run;
+    const isCancelled = this.#cancelling.signal.aborted;
+    state.state = isCancelled ? 'cancelled' : 'failed';
+    state.remainingMs = null;
+    if (isCancelled) {
+      run.log('info', 'Cancelled.');
+      await rm(this.#folder(state.id), { recursive: true, force: true });
+      return;
+    }
+    const { message, remedy } = faultOf(error);
+    state.error = { message, remedy };
+    run.log('error', message);
+  }
+
+  async #pause(id: string, paused: boolean): Promise<TrainingState> {
+    const run = this.#running(id);
+    if (run.state.state === (paused ? 'running' : 'paused')) {
+      // Where the system can't hold a process still, the students' training waits at its next step.
+      if (!paused) this.supervisor.resume();
+      await this.supervisor.current?.call('pause', { paused });
+      if (paused) this.supervisor.suspend();
+      run.state.state = paused ? 'paused' : 'running';
+      run.log('info', paused ? 'Paused.' : 'Going on.');
+    }
+    this.#tellNow();
+    return structuredClone(run.state);
+  }
+
+  async #cancel(id: string): Promise<void> {
+    const run = this.#running(id);
+    run.state.state = 'cancelling';
+    this.#tellNow();
+    this.#cancelling.abort(new UserError('cancelled', 'The training was cancelled.'));
+    this.supervisor.resume();
+    void this.supervisor.current?.call('cancel', {}).catch(() => undefined);
+    await Promise.race([this.#ended, pause(cancelGraceMs)]);
+    await this.supervisor.stop(0);
+    await this.#ended;
+  }
+
+  #running(id: string): TrainingRun {
+    const run = this.#run;
+    if (run?.state.id !== id || !this.#isBusy()) {
+      throw new UserError('trainingOver', 'This training is not running (any more).', 'Load the page again.');
+    }
+    return run;
+  }
+
+  #isBusy(): boolean {
+    return this.#run !== undefined && ['running', 'paused', 'cancelling'].includes(this.#run.state.state);
+  }
+
+  #refuseSecond(): void {
+    if (!this.#isBusy()) return;
+    throw new UserError('trainingBusy', 'A training is running already.', 'Wait for it, or cancel it first.');
+  }
+
+  #take(state: TrainingState, pictures: number): TrainingRun {
+    const estimate = estimatePhases(this.#context, state.request.preset, pictures);
+    this.#run = new TrainingRun(state, estimate, () => this.#context.now());
+    this.#cancelling = new AbortController();
+    return this.#run;
+  }
+
+  #folder(id: string): string {
+    return join(this.#context.folder, 'training', id);
+  }
+
+  #tellNow(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#run === undefined) return;
+    const training = structuredClone(this.#run.state);
+    try {
+      this.#context.store.models.saveRun(training);
+    } catch {
+      // A full disk: the run goes on, only its course is not kept.
+    }
+    this.#context.emit({ type: 'training', training });
+  }
+
+  #tellSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#run !== undefined) {
+        this.#context.emit({ type: 'training', training: structuredClone(this.#run.state) });
+      }
+    }, tellEveryMs);
+  }
+}
