@@ -10,12 +10,17 @@ import type { StationContext } from './context.ts';
 import { FeedService } from './feed.ts';
 import { historyHandlers, partHandlers, recipeHandlers } from './history.ts';
 import { labelHandlers } from './labels.ts';
+import { ModelService } from './models.ts';
 import { pictureHandlers } from './pictures.ts';
 import { projectHandlers } from './projects.ts';
 import { reportHandlers } from './reports.ts';
+import { makeSampleProject } from './sample-project.ts';
 import { ServedPictures, type ServedFile } from './served-pictures.ts';
 import { readSettings, settingsHandlers } from './settings.ts';
+import { storageHandlers } from './storage.ts';
 import { systemHandlers } from './system.ts';
+import { thresholdHandlers } from './thresholds.ts';
+import { TrainingService } from './training.ts';
 import { StationSession, userHandlers } from './users.ts';
 
 /** What the station needs of the program it lives in; a window's shell has all of it, a test what it tries. */
@@ -64,25 +69,34 @@ export async function createStation(options: StationOptions): Promise<Station> {
   const { log } = options;
   const seals = await AuditSeals.open(store, options.secretBox, (error) => log.error(error, 'checkpoint failed'));
   const session = new StationSession(context);
+  const isSecretOf = (caller: Caller, secret: string | null): Promise<boolean> => session.isSecretOf(caller, secret);
   const feeds = new FeedService(context, { host: options.host, openLivePort: options.openLivePort });
+  const models = new ModelService(context, { feeds, isSecretOf });
+  const training = new TrainingService(context, { host: options.host, models, feeds });
   const served = new ServedPictures(store);
+  let cameraWanted = false;
 
+  const pictures = pictureHandlers(context);
   const data = {
     ...projectHandlers(context),
-    ...pictureHandlers(context),
+    ...pictures,
     ...labelHandlers(context),
     ...historyHandlers(context),
     ...partHandlers(context),
     ...recipeHandlers(context),
     ...userHandlers(context, session),
     ...settingsHandlers(context),
+    ...storageHandlers(context),
     ...feeds.handlers,
+    ...models.handlers,
+    ...training.handlers,
+    ...thresholdHandlers(context, { feeds, isSecretOf }),
     ...options.dialogs,
   };
-  const handlers = {
+  const handlers: Handlers = {
     ...data,
     ...reportHandlers(context, {
-      handlers: data as never,
+      handlers: data,
       print: options.print,
       picture: async (projectId, sha256, sidePx) => (await served.picture(projectId, sha256, sidePx))?.bytes,
       heatMap: (partId) => served.heatOverlay(partId),
@@ -94,9 +108,12 @@ export async function createStation(options: StationOptions): Promise<Station> {
       engines: async () =>
         (await listProviders()).map(({ name, available, reason }) => ({ name, available, reason: reason ?? null })),
       inference: () => feeds.status(),
-      training: () => ({ state: 'stopped', restarts: 0 }),
+      training: () => training.status(),
+      onCameraWanted: (wanted) => {
+        cameraWanted = wanted;
+      },
     }),
-  } as unknown as Handlers;
+  };
 
   return {
     handlers,
@@ -105,12 +122,21 @@ export async function createStation(options: StationOptions): Promise<Station> {
       heat: (partId) => served.heat(partId),
     },
     caller: () => session.caller(),
-    wantsCamera: () => true,
+    wantsCamera: () => cameraWanted,
     begin: () => {
+      const failed = (what: string) => (error: unknown) => log.error({ error: String(error) }, what);
       feeds.recover();
+      training.recover().catch(failed('recovering the training failed'));
+      store.backupIfDue(now()).catch(failed('backup failed'));
+      makeSampleProject(context, {
+        importFolder: pictures['pictures.importFolder'],
+        training,
+        feeds,
+        onFailure: failed('the sample project failed'),
+      }).catch(failed('the sample project failed'));
     },
     close: async () => {
-      await feeds.close();
+      await Promise.all([training.close(), feeds.close()]);
       await seals.close();
       store.close();
     },

@@ -21,6 +21,7 @@ export interface SystemSources {
   engines(): Promise<Status['engines']>;
   inference(): Status['inference'];
   training(): Status['training'];
+  onCameraWanted(wanted: boolean): void;
 }
 
 /** Failed parts whose pictures go into a diagnostics bundle when a person ticks it. */
@@ -41,6 +42,11 @@ export function systemHandlers(context: StationContext, sources: SystemSources):
 
   return {
     'system.status': status,
+
+    'system.useCamera': ({ wanted }) => {
+      sources.onCameraWanted(wanted);
+      return {};
+    },
 
     'system.diagnostics': async ({ path: target, withPictures }, caller) => {
       const zip = new ZipFile();
@@ -85,17 +91,15 @@ function projectFacts({ store }: StationContext): unknown {
     classes: store.projects
       .classes(project.id)
       .map(({ normalPictures, goldenPictures }) => ({ normalPictures, goldenPictures })),
-    models: store.models
-      .list(project.id)
-      .map(({ version, state, preset, modelHash, engine, thresholds, parity }) => ({
-        version,
-        state,
-        preset,
-        modelHash,
-        engine,
-        thresholds,
-        parity,
-      })),
+    models: store.models.list(project.id).map(({ version, state, preset, modelHash, engine, thresholds, parity }) => ({
+      version,
+      state,
+      preset,
+      modelHash,
+      engine,
+      thresholds,
+      parity,
+    })),
     counters: store.parts.counters(project.id),
   }));
 }

@@ -64,6 +64,7 @@ export const channelNames = [
   'audit.verify',
   'system.status',
   'system.diagnostics',
+  'system.useCamera',
   'dialog.chooseFolder',
   'dialog.chooseFiles',
   'dialog.chooseSave',

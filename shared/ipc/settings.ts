@@ -103,6 +103,8 @@ export const settingsChannels = {
     z.object({ path: z.string(), withPictures: z.boolean() }),
     z.object({ path: z.string(), bytes: z.int() }),
   ),
+  /** A screen needs the camera from now on, or no longer; without this the permission is denied. */
+  'system.useCamera': command('operator', z.object({ wanted: z.boolean() }), done),
   /** Opens the system's own dialog; null when the person closed it. */
   'dialog.chooseFolder': command(
     'operator',
