@@ -111,8 +111,17 @@ interface Torch {
   end(): void;
 }
 
-async function startTorch(python: string, config: Readonly<Record<string, unknown>>): Promise<Torch> {
-  const child = spawn(python, [path.resolve('bench', 'teacher_torch.py'), JSON.stringify(config)], {
+/**
+ * Starts one of the PyTorch scripts.
+ * @param request what to write for one run
+ */
+async function startTorch(
+  python: string,
+  script: string,
+  config: Readonly<Record<string, unknown>>,
+  request: string,
+): Promise<Torch> {
+  const child = spawn(python, [path.resolve('bench', script), JSON.stringify(config)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     // Waiting threads must not take the cores from the other side.
     env: { ...process.env, OMP_WAIT_POLICY: 'passive', KMP_BLOCKTIME: '0', OMP_NUM_THREADS: String(threads) },
@@ -126,7 +135,7 @@ async function startTorch(python: string, config: Readonly<Record<string, unknow
   return {
     about: await line(),
     run: async () => {
-      child.stdin.write('\n');
+      child.stdin.write(`${request}\n`);
       const [clock, processor, difference] = (await line()).split(' ').map(Number);
       return { took: { clock: clock!, processor: processor! }, difference: difference! };
     },
@@ -150,6 +159,10 @@ function compare(a: Float32Array, b: Float32Array, width: number): { cosine: num
   }
   return { cosine: cosines / (a.length / width), relative: Math.sqrt(away / length) };
 }
+
+/** The network as its authors write it, with fused attention; and our own graph, one PyTorch call per node. */
+const written = 'PyTorch eager, written by hand';
+const stepped = 'PyTorch eager, our graph node by node';
 
 async function reportSpeed(folder: string, size: Dinov2Size, file: string): Promise<void> {
   const weights = await openDinov2Weights(file);
@@ -187,7 +200,7 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
       return undefined;
     };
   }
-  let torch: Torch | undefined;
+  const torches: Torch[] = [];
   let worst = 0;
   if (options.python !== undefined) {
     const original = path.join(folder, `${size}.pth`);
@@ -196,13 +209,21 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
     await writeFile(path.join(folder, 'class_tokens.raw'), new Uint8Array(outputs['float32']!['tokens']!.buffer));
     const { heads, depth } = weights;
     const config = { folder, weights: original, threads, heads, depth, side, groups: graphOptions(size).groups };
-    const started = await startTorch(options.python, config);
-    torch = started;
-    subjects['PyTorch eager'] = async () => {
-      const { took, difference } = await started.run();
+    const model = await startTorch(options.python, 'teacher_torch.py', config, '');
+    const name = `${size}-float32`;
+    const nodes = await startTorch(
+      options.python,
+      'inference_torch.py',
+      { folder, threads, side, graphs: [name] },
+      `${name} 0`,
+    );
+    torches.push(model, nodes);
+    subjects[written] = async () => {
+      const { took, difference } = await model.run();
       worst = Math.max(worst, difference);
       return took;
     };
+    subjects[stepped] = async () => (await nodes.run()).took;
   }
   const times = await interleave(subjects, Number(options.rounds));
   console.log(`\nViT-${size}, ${side} px, batch 1, ${threads} thread(s), ${options.rounds} rounds; ${loadLine()}`);
@@ -223,12 +244,13 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
     `${(a.median / b.median).toFixed(2)} by medians, ${(a.min / b.min).toFixed(2)} by minima, ` +
     `${(a.processor / b.processor).toFixed(2)} by processor time`;
   console.log(`int8 against float32, times as fast: ${quotients(times['float32']!, times['int8']!)} (to reach 1.15).`);
-  if (torch !== undefined) {
-    console.log(`PyTorch: ${torch.about}; class tokens differ from ours by at most ${worst.toExponential(1)}.`);
-    console.log(
-      `float32 against PyTorch eager, times as fast: ${quotients(times['PyTorch eager']!, times['float32']!)} (to reach 1.4).`,
-    );
-    torch.end();
+  for (const torch of torches) torch.end();
+  if (torches.length > 0) {
+    console.log(`PyTorch: ${torches[0]!.about}; class tokens differ from ours by at most ${worst.toExponential(1)}.`);
+    for (const name of [written, stepped]) {
+      const faster = quotients(times[name]!, times['float32']!);
+      console.log(`float32 against ${name}, times as fast: ${faster} (to reach 1.4).`);
+    }
   }
   for (const session of Object.values(sessions)) await session.close();
 }
