@@ -1,18 +1,6 @@
-import {
-  canonicalJson,
-  firstPrevHash,
-  hashedText,
-  type AuditEntry,
-  type AuditEvent,
-  type JsonValue,
-} from '../../shared/audit/event.ts';
-import {
-  meaningWords,
-  type ElectronicSignature,
-  type SignatureMeaning,
-  type SignedAction,
-} from '../../shared/audit/signature.ts';
+import { firstPrevHash, hashedText, type AuditEntry, type AuditEvent } from '../../shared/audit/event.ts';
 import { UserError } from '../../shared/errors.ts';
+import { changeHashOf, signChange, type SecretCheck, type SignedChange } from './electronic-signature.ts';
 import { sha256 } from './hash.ts';
 import type { AuditKey } from './keys.ts';
 import type { AuditStorage, CheckpointStorage } from './storage.ts';
@@ -27,19 +15,6 @@ export interface AuditLogParts {
     every?: number;
   };
   now?: () => Date;
-}
-
-/** A change that somebody must sign for. */
-export interface SignedChange {
-  actor: string;
-  role: string;
-  action: SignedAction;
-  subject: string;
-  /** What changes, e.g. `{ before, after, reason }`. */
-  change: JsonValue;
-  meaning: SignatureMeaning;
-  /** The secret as entered again; only handed to the check, kept nowhere. */
-  secret: string;
 }
 
 /** The hash-chained log: adds events, one at a time, each tied to the one before it. */
@@ -128,32 +103,18 @@ export class AuditLog {
    * @param isSecretOf checks the secret of the actor
    * @throws UserError `signatureRefused`
    */
-  async appendSigned(
-    { actor, role, action, subject, change, meaning, secret }: SignedChange,
-    isSecretOf: (actor: string, secret: string) => boolean | Promise<boolean>,
-  ): Promise<AuditEvent> {
-    const changeHash = sha256(canonicalJson({ action, subject, change }));
-    if (!(await isSecretOf(actor, secret))) {
-      await this.append({
-        actor,
-        role,
-        action: 'signature.refused',
-        subject,
-        details: { action, meaning, changeHash },
-      });
-      throw new UserError('signatureRefused', `The secret is not ${actor}'s.`, 'Nothing was changed. Enter it again.');
-    }
+  async appendSigned(change: SignedChange, isSecretOf: SecretCheck): Promise<AuditEvent> {
+    const { actor, role, action, subject, meaning } = change;
     const at = this.#now().toISOString();
-    const signature: ElectronicSignature = {
-      signer: actor,
-      role,
-      meaning,
-      statement: meaningWords[meaning],
-      signedAt: at,
-      method: 'reenteredSecret',
-      changeHash,
-    };
-    return this.append({ at, actor, role, action, subject, details: { change, signature: { ...signature } } });
+    try {
+      return await this.append({ at, actor, role, action, subject, details: await signChange(change, isSecretOf, at) });
+    } catch (error) {
+      if (error instanceof UserError && error.code === 'signatureRefused') {
+        const details = { action, meaning, changeHash: changeHashOf(change) };
+        await this.append({ actor, role, action: 'signature.refused', subject, details });
+      }
+      throw error;
+    }
   }
 
   #link({ at, actor, role, action, subject, details }: AuditEntry): AuditEvent {
