@@ -79,7 +79,9 @@ const levels: readonly (readonly [n: number, ...logs: number[]])[] = [
 ];
 
 /** Taken off every level read between the table's points, more than interpolation can be wrong there. */
-const levelMargin = 0.012;
+const levelMargin = 0.015;
+/** The same where the columns lie far apart, below 80 % confidence. */
+const looseMargin = 0.04;
 
 /**
  * The risk eta to take at each threshold so that all intervals hold at once with `confidence`. Read from the table
@@ -99,5 +101,5 @@ export function simultaneousLevel(n: number, confidence: number): number {
   const alongRisk = Math.log(risk / risks[column - 1]!) / Math.log(risks[column]! / risks[column - 1]!);
   const at = (levelsOfN: readonly number[]): number =>
     levelsOfN[column]! + alongRisk * (levelsOfN[column + 1]! - levelsOfN[column]!);
-  return risk * Math.exp(at(before) + alongN * (at(after) - at(before)) - levelMargin);
+  return risk * Math.exp(at(before) + alongN * (at(after) - at(before)) - (risk > 0.2 ? looseMargin : levelMargin));
 }

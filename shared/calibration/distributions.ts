@@ -68,7 +68,7 @@ export function betaQuantile(p: number, a: number, b: number): number {
     const density = Math.exp(logNorm + (a - 1) * Math.log(x) + (b - 1) * Math.log1p(-x));
     const newton = x - error / density;
     const next = newton > low && newton < high ? newton : (low + high) / 2;
-    if (Math.abs(next - x) <= 1e-15 * x || high - low <= 1e-16) return next;
+    if (Math.abs(next - x) <= 1e-15 * x || high - low <= 1e-16 * high) return next;
     x = next;
   }
   return x;

@@ -1,4 +1,4 @@
-import type { Labels } from '../metrics/ranking.ts';
+import { auroc, type Labels } from '../metrics/ranking.ts';
 import type { ThresholdPolicy } from './policies.ts';
 import { aurocInterval } from './roc-uncertainty.ts';
 import { type Sentence, sentence } from './sentences.ts';
@@ -88,7 +88,8 @@ export function inputProblem(
   }
   if (n > 1 && lowest === highest) return hopeless(sentence('scoresEqual', { n }));
   if (defects >= fewestSearched && n - defects >= fewestSearched) {
-    const { high } = aurocInterval(scores, labels, confidence);
+    // The interval costs more than the area, which nearly always settles it.
+    const high = (auroc(labels, scores) ?? 1) < 0.5 ? aurocInterval(scores, labels, confidence).high : 1;
     if (high < 0.5) return hopeless(sentence('scoresUseless', { high, confidence }));
   }
   return null;

@@ -150,7 +150,7 @@ function bandOf(
     const fpr = wrongAt(n - countBelow(negatives, threshold));
     for (let i = 0; i < size; i++) {
       if (falsePositiveRate[i]! >= fpr.high) low[i] = Math.max(low[i]!, tpr.low);
-      if (falsePositiveRate[i]! <= fpr.low) high[i] = Math.min(high[i]!, tpr.high);
+      if (falsePositiveRate[i]! < fpr.low) high[i] = Math.min(high[i]!, tpr.high);
     }
   }
   return band;
@@ -174,10 +174,10 @@ export interface BootstrapOptions {
 }
 
 /**
- * Simultaneous ROC band by stratified bootstrap: good parts and defects are drawn anew, each among themselves. At every
- * threshold both rates get the same studentised width, the one that a share `confidence` of the draws stays within at
- * all thresholds at once. The spread is that of a count with two successes and two failures more (Agresti and Coull),
- * so that perfect separation doesn't look certain. Approximate; the same seed gives the same band.
+ * Simultaneous ROC band by stratified bootstrap: good parts and defects are drawn anew, each among themselves. Rates are
+ * compared on the arcsine scale, where a count's spread is the same everywhere (Anscombe 1948); the band is as wide as a
+ * share `confidence` of the draws stays within at all thresholds at once. Approximate, about as wide as
+ * {@link exactRocBand}; the same seed gives the same band.
  */
 export function bootstrapRocBand(ranked: RankedScores, options: BootstrapOptions = {}): RocBand {
   const { positives, negatives } = ranked;
@@ -188,22 +188,23 @@ export function bootstrapRocBand(ranked: RankedScores, options: BootstrapOptions
     Math.max(largestDeviation(positives, random.int), largestDeviation(negatives, random.int)),
   ).sort();
   const at = Math.min(resamples - 1, Math.ceil((resamples + 1) * confidence) - 1);
+  // With few parts the draws hardly differ: never below the width of a single threshold.
   const width = Math.max(farthest[at]!, normalQuantile((1 + confidence) / 2));
   const interval: RateInterval = (count, n) => {
-    // Centred on the smoothed rate, as Agresti and Coull do.
-    const half = width * spreadOf(count, n);
-    const centre = (count + 2) / (n + 4);
-    return { low: count === 0 ? 0 : Math.max(0, centre - half), high: count === n ? 1 : Math.min(1, centre + half) };
+    const half = width / (2 * Math.sqrt(n + 0.5));
+    const middle = arcsine(count, n);
+    const back = (angle: number): number => Math.sin(Math.min(Math.PI / 2, Math.max(0, angle))) ** 2;
+    return { low: count === 0 ? 0 : back(middle - half), high: count === n ? 1 : back(middle + half) };
   };
   return bandOf(ranked, confidence, interval, interval);
 }
 
-function spreadOf(count: number, n: number): number {
-  const smoothed = (count + 2) / (n + 4);
-  return Math.sqrt((smoothed * (1 - smoothed)) / (n + 4));
+/** Variance-stabilised rate; its standard error is 1/(2 sqrt(n + 1/2)). */
+function arcsine(count: number, n: number): number {
+  return Math.asin(Math.sqrt((count + 0.375) / (n + 0.75)));
 }
 
-/** Largest studentised distance between the distribution of ascending scores and that of as many drawn from them. */
+/** Largest distance, in standard errors, between the distribution of ascending scores and that of as many drawn from them. */
 function largestDeviation(sorted: ArrayLike<number>, int: (n: number) => number): number {
   const n = sorted.length;
   const drawn = new Uint32Array(n);
@@ -214,7 +215,7 @@ function largestDeviation(sorted: ArrayLike<number>, int: (n: number) => number)
     below += drawn[i]!;
     // Only behind the last of equal scores is there a threshold.
     if (i + 1 < n && sorted[i + 1] === sorted[i]) continue;
-    most = Math.max(most, Math.abs(below - (i + 1)) / n / spreadOf(below, n));
+    most = Math.max(most, Math.abs(arcsine(below, n) - arcsine(i + 1, n)));
   }
-  return most;
+  return most * 2 * Math.sqrt(n + 0.5);
 }
