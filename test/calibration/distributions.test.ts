@@ -73,7 +73,7 @@ describe('edges', () => {
     expect([betaQuantile(0, 2, 3), betaQuantile(1, 2, 3)]).toEqual([0, 1]);
   });
   it('quantiles are the inverse', () => {
-    const shape = fc.double({ min: 0.5, max: 3000, noNaN: true });
+    const shape = fc.double({ min: 1, max: 3000, noNaN: true });
     fc.assert(
       fc.property(fc.double({ min: 1e-4, max: 1 - 1e-4, noNaN: true }), shape, shape, (p, a, b) => {
         near(betaCdf(betaQuantile(p, a, b), a, b), p);
