@@ -19,6 +19,8 @@ export interface OrtEngineOptions extends SessionOptions {
   readonly mode?: 'auto' | 'stepwise' | 'loop';
   /** Runs in this thread and blocks it: for benchmarks. Default: a worker thread. */
   readonly inline?: boolean;
+  /** The initial state's arrays may be taken away from the caller: at full size a copy is gigabytes. Default: a copy. */
+  readonly takeInitial?: boolean;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function openOrtEngine(
   initial: ReadonlyMap<string, Float32Array>,
   options: OrtEngineOptions = {},
 ): Promise<TrainingEngine> {
-  const { mode = 'auto', inline = false, ...session } = options;
+  const { mode = 'auto', inline = false, takeInitial = false, ...session } = options;
   checkState(step.state, initial);
   const specs = (list: EngineStep['state']): EngineStep['state'] =>
     list.map(({ name, shape }) => ({ name, shape: [...shape] }));
@@ -42,7 +44,9 @@ export async function openOrtEngine(
     state: specs(step.state),
     inputs: specs(step.inputs),
     outputs: specs(step.outputs),
-    initial: new Map(step.state.map(({ name }) => [name, initial.get(name)!.slice()])),
+    initial: new Map(
+      step.state.map(({ name }) => [name, takeInitial ? initial.get(name)! : initial.get(name)!.slice()]),
+    ),
     session,
   };
   return inline ? inlineEngine(plan, await OrtTrainer.open(plan)) : workerEngine(plan);
@@ -62,7 +66,7 @@ async function workerEngine(plan: TrainerPlan): Promise<TrainingEngine> {
   const client = await WorkerClient.start('session-worker');
   try {
     // The state moves to the worker: at full size it is gigabytes.
-    const buffers = [...plan.initial.values()].map(({ buffer }) => buffer as ArrayBuffer);
+    const buffers = [...new Set([...plan.initial.values()].map(({ buffer }) => buffer as ArrayBuffer))];
     const opened = await client.call<{ trainer: number; description: EngineDescription }>('openTrainer', plan, buffers);
     const { trainer } = opened;
     let { description } = opened;

@@ -18,6 +18,7 @@ export async function checkEngine(asked: string): Promise<void> {
 /**
  * Opens the engine that a run asked for: `tfjs` is the second engine (its GPU backend, which must be installed), any
  * other name an execution provider of ONNX Runtime.
+ * @param initial state before the first step; its arrays are gone afterwards
  * @throws UserError when what was asked for isn't there; nothing else is taken instead
  */
 export function openEngine(
@@ -28,5 +29,5 @@ export function openEngine(
 ): Promise<TrainingEngine> {
   return asked === 'tfjs'
     ? openTfjsEngine(step, initial, { backend: 'tfjs-node-gpu' })
-    : openOrtEngine(step, initial, session);
+    : openOrtEngine(step, initial, { ...session, takeInitial: true });
 }

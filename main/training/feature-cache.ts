@@ -83,8 +83,7 @@ export class FeatureCache {
   readonly #own = new Set<string>();
   /** First reason why nothing more is written, for the person to know; undefined while all is well. */
   problem: string | undefined;
-  /** Records that found no room. */
-  refused = 0;
+  readonly #refused = new Set<string>();
 
   /**
    * @param teacherHash sha256 of the graph that makes the features
@@ -97,6 +96,11 @@ export class FeatureCache {
     this.#dir = dir;
     this.#teacherHash = teacherHash;
     this.#length = length;
+  }
+
+  /** Records that found no room. */
+  get refused(): number {
+    return this.#refused.size;
   }
 
   /** Size of one record's file. */
@@ -144,7 +148,7 @@ export class FeatureCache {
   async write(key: string, record: Float32Array): Promise<void> {
     if (this.problem !== undefined) return;
     if (!this.#own.has(key) && !(await this.#makeRoom())) {
-      this.refused++;
+      this.#refused.add(key);
       return;
     }
     const file = this.#file(key);

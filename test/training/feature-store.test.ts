@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PreparedPicture } from '../../main/pictures/picture.ts';
 import { FeatureCache } from '../../main/training/feature-cache.ts';
 import { FeatureStore, type FeatureSource } from '../../main/training/feature-store.ts';
+import { fromHalf, toHalf } from '../../main/training/half-precision.ts';
 import { writePicture } from '../cli/pictures.ts';
 import { InventedFeatures, smallEntry } from './small-students.ts';
 
@@ -163,4 +164,74 @@ it('the cache gives up what was unused for longest', async () => {
   expect(await cache.read(old)).toBeUndefined();
   expect(await recordFiles()).toHaveLength(3);
   expect(await cache.prune(3 * bytes)).toBe(0);
+});
+
+describe('a cache of half precision', () => {
+  it('takes half the space, rounds by at most one part in 2048, and is not mixed up with a full one', async () => {
+    const files = await somePictures(3);
+    const { store: full } = openStore(files);
+    await full.fill(never, () => undefined);
+    const [fullRecord] = await recordFiles();
+    const cache = new FeatureCache(cacheDir, 'a teacher', layout.length, { precision: 'half' });
+    const store = new FeatureStore(files, teacher, cache, 0);
+    await store.fill(never, () => undefined);
+    expect(seen).toHaveLength(6);
+    const half = await recordFiles();
+    expect(half).toHaveLength(6);
+    const sizes = await Promise.all(half.map(async (file) => (await readFile(file)).length - 32));
+    expect(Math.max(...sizes)).toBe(2 * Math.min(...sizes));
+    expect((await readFile(fullRecord!)).length).toBe(32 + 4 * layout.length);
+
+    const again = new FeatureStore(files, teacher, cache, 0);
+    await again.fill(never, () => undefined);
+    expect(seen).toHaveLength(6);
+    for (const i of [0, 1, 2]) {
+      const exact = (await full.get(i)).vector[0]!;
+      const rounded = (await again.get(i)).vector[0]!;
+      expect(Math.abs(rounded - exact)).toBeLessThanOrEqual(exact / 2048);
+      expect((await again.exact(i)).vector[0]).toBe(exact);
+    }
+    expect(seen).toHaveLength(9);
+  });
+
+  it('rounds to the nearest half, ties to even, without surprises at the ends', () => {
+    const values = [0, 1, -1, 65504, 1e9, -1e9, 2 ** -24, 2 ** -25, 6.1e-5, 1 + 2 ** -11, 1 + 3 * 2 ** -11, -0.1];
+    const expected = [0, 1, -1, 65504, 65504, -65504, 2 ** -24, 0, 6.1e-5, 1, 1 + 2 ** -9, -0.1];
+    const found = fromHalf(toHalf(Float32Array.from(values)));
+    expected.forEach((value, i) => expect(found[i], String(values[i])).toBeCloseTo(value, 4));
+    expect(found[9]).toBe(1);
+    expect(found[10]).toBe(1 + 2 ** -9);
+    expect(fromHalf(toHalf(Float32Array.of(NaN)))[0]).toBeNaN();
+    // Every half is itself again.
+    const all = Uint16Array.from({ length: 65536 }, (_, i) => i).filter((bits) => (bits & 0x7c00) !== 0x7c00);
+    expect(toHalf(fromHalf(all))).toEqual(all);
+  });
+});
+
+it('a full cache gives up what other runs left, keeps its own, and says what has no room', async () => {
+  const files = await somePictures(6);
+  const record = openStore(files).cache.recordBytes;
+  const limitBytes = 4 * record;
+  const limited = (teacherHash: string): FeatureCache =>
+    new FeatureCache(cacheDir, teacherHash, layout.length, { limitBytes });
+  const other = limited('another teacher');
+  await new FeatureStore(files.slice(0, 3), teacher, other, 0).fill(never, () => undefined);
+  expect(other.warning(3)).toBeUndefined();
+
+  const cache = limited('a teacher');
+  await cache.prune();
+  const store = new FeatureStore(files, teacher, cache, 0);
+  await store.fill(never, () => undefined);
+  expect(await recordFiles()).toHaveLength(4);
+  expect(cache.refused).toBe(2);
+  expect(cache.warning(6)).toContain('4 of 6 pictures fit');
+  await expectRight(store, [0, 1, 2, 3, 4, 5]);
+
+  const next = limited('a teacher');
+  await next.prune();
+  seen = [];
+  const later = new FeatureStore(files, teacher, next, 0);
+  await later.fill(never, () => undefined);
+  expect(seen).toHaveLength(2);
+  expect(await recordFiles()).toHaveLength(4);
 });

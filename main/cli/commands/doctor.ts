@@ -1,22 +1,70 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { engineNames, type EngineName } from '../../detector/detector.ts';
 import { examineMachine, type DoctorFinding, type DoctorReport } from '../../system/doctor.ts';
-import { addCommand, reporterOf, type CommandContext } from '../context.ts';
+import type { Reporter } from '../console.ts';
+import { addCommand, parseCount, reporterOf, type CommandContext } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 
 const marks: Record<DoctorFinding['level'], string> = { ok: '[ok]', slow: '[slow]', problem: '[problem]' };
+
+interface DoctorOptions {
+  engine?: EngineName;
+  threads?: number;
+  json?: boolean;
+}
 
 /** `twinspect doctor` */
 export function addDoctorCommand(program: Command, context: CommandContext): void {
   addCommand(program, 'doctor', 'say what this machine has and what will be slow, and why', [
     'doctor',
     'doctor --json',
-  ]).action(async (options: { json?: boolean }) => {
-    const reporter = reporterOf(context, options);
-    const report = await examineMachine(process.cwd(), await context.services.runtimeFacts());
-    reporter.record(report);
-    for (const line of describeMachine(report)) reporter.say(line);
-    if (report.findings.some((finding) => finding.level === 'problem')) context.endWith(exitCodes.error);
-  });
+    'doctor --engine cuda                 (train a tiny model there, compare with the processor, take the time)',
+  ])
+    .addOption(
+      new Option('--engine <name>', 'try this execution provider with a training step').choices(
+        engineNames.filter((name) => name !== 'auto'),
+      ),
+    )
+    .option('--threads <count>', 'threads of the trial', parseCount)
+    .action(async (options: DoctorOptions) => {
+      const reporter = reporterOf(context, options);
+      if (options.engine !== undefined) {
+        await tryEngine(options.engine, options, reporter, context);
+        return;
+      }
+      const report = await examineMachine(process.cwd(), await context.services.runtimeFacts());
+      reporter.record(report);
+      for (const line of describeMachine(report)) reporter.say(line);
+      if (report.findings.some((finding) => finding.level === 'problem')) context.endWith(exitCodes.error);
+    });
+}
+
+/** Trains a tiny model on the engine and says how far it is from the processor, and how fast. */
+async function tryEngine(
+  name: EngineName,
+  { threads }: DoctorOptions,
+  reporter: Reporter,
+  context: CommandContext,
+): Promise<void> {
+  reporter.say(`Training a tiny model on ${name}, then on the processor; this takes up to a minute.`);
+  // The runtime is loaded only for this.
+  const { checkTrainingEngine, engineTolerance } = await import('../../training/check-engine.ts');
+  const check = await checkTrainingEngine(name, threads === undefined ? {} : { threads });
+  reporter.record({ type: 'engineCheck', ...check });
+  const { engine, stepMs } = check;
+  const best = Math.min(stepMs.stepwise, stepMs.loop);
+  for (const line of [
+    `engine     ${engine.engine}, ${engine.provider} (${engine.reason}), ${String(engine.threads)} threads`,
+    `difference losses ${check.lossDifference.toExponential(1)}, weights after five steps ${check.weightDifference.toExponential(1)} (allowed: ${String(engineTolerance)})`,
+    `speed      ${stepMs.stepwise.toFixed(1)} ms a step, ${stepMs.loop.toFixed(1)} ms in the Loop form; processor ${stepMs.cpu.toFixed(1)} ms: ${(stepMs.cpu / best).toFixed(1)} times as fast`,
+    check.agrees ? '[ok]       It computes what the processor computes.' : '[problem]  It computes something else.',
+  ])
+    reporter.say(line);
+  if (check.agrees) return;
+  if (name === 'cuda') {
+    reporter.say('Try again with NVIDIA_TF32_OVERRIDE=0: without it, matrix products may be rounded to 10 bits.');
+  }
+  context.endWith(exitCodes.error);
 }
 
 function describeMachine({ system, cpu, memory, disk, runtime, findings }: DoctorReport): string[] {
