@@ -1,8 +1,9 @@
 import { defineStore } from 'pinia';
 import { computed, markRaw, ref, shallowRef } from 'vue';
 import type { FeedState } from '../../../shared/ipc/inspection.ts';
-import type { FrameTaken, LiveAck, LiveFromJudge, LivePart } from '../../../shared/ipc/live.ts';
+import type { LivePart } from '../../../shared/ipc/live.ts';
 import type { StationCounters, StationPart } from '../../../shared/station/domain.ts';
+import { onWorker, tellWorker } from '../live/live-worker.ts';
 import { attempt } from '../station-client.ts';
 
 /** Parts that the strip at the bottom of the operator's screen can show. */
@@ -19,8 +20,6 @@ export const useFeed = defineStore('feed', () => {
   const liveCounters = shallowRef<StationCounters | null>(null);
   /** Grows with every part that arrives: cheap to watch. */
   const arrivals = ref(0);
-  const port = shallowRef<MessagePort | null>(null);
-  const frameListeners = new Set<(taken: FrameTaken) => void>();
   let projectId: string | null = null;
 
   const counters = computed(() => liveCounters.value ?? state.value?.counters ?? null);
@@ -38,33 +37,22 @@ export const useFeed = defineStore('feed', () => {
     state.value = null;
     parts.value = [];
     liveCounters.value = null;
-    closePort();
     if (id === null) return;
     const now = await attempt('feed.state', { projectId: id });
     if (now !== null) take(now);
     await attempt('feed.openLive', { projectId: id });
   }
 
-  function closePort(): void {
-    port.value?.close();
-    port.value = null;
+  /** Takes the port the preload hands on: the worker reads it. */
+  function connect(port: MessagePort): void {
+    tellWorker({ type: 'port', port }, [port]);
   }
-
-  /** Takes the port the preload hands on. */
-  function connect(live: MessagePort): void {
-    closePort();
-    port.value = markRaw(live);
-    live.onmessage = ({ data }: MessageEvent<LiveFromJudge>) => {
-      if (data.type === 'frameTaken') {
-        for (const listener of frameListeners) listener(data);
-        return;
-      }
-      takePart(data);
-      // Acknowledge after the frame that shows it, so that a slow screen slows the live view and not the line.
-      requestAnimationFrame(() => live.postMessage({ type: 'ack' } satisfies LiveAck));
-    };
-    live.start();
-  }
+  onWorker((message) => {
+    if (message.type !== 'part') return;
+    takePart(message);
+    // Acknowledged after the frame that shows it: a slow screen slows the live view, never the line.
+    requestAnimationFrame(() => tellWorker({ type: 'ack' }));
+  });
 
   function takePart(live: LivePart): void {
     if (live.part.projectId !== projectId) return;
@@ -79,23 +67,16 @@ export const useFeed = defineStore('feed', () => {
     parts.value = parts.value.map((one) => (one.part.id === part.id ? markRaw({ ...one, part }) : one));
   }
 
-  function onFrameTaken(listener: (taken: FrameTaken) => void): () => void {
-    frameListeners.add(listener);
-    return () => frameListeners.delete(listener);
-  }
-
   return {
     state,
     parts,
     counters,
     arrivals,
-    port,
     running,
     take,
     follow,
     connect,
     takePart,
     replacePart,
-    onFrameTaken,
   };
 });

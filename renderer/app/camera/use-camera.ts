@@ -1,0 +1,235 @@
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef } from 'vue';
+import type { FeedSource } from '../../../shared/station/domain.ts';
+import { onWorker, tellWorker } from '../live/live-worker.ts';
+import type { CameraStats, CameraTrigger } from '../live/messages.ts';
+import { problemsOf, type LookProblem } from './look.ts';
+
+export type CameraSource = Extract<FeedSource, { kind: 'camera' }>;
+/** Why there is no picture. */
+export type CameraFault = 'noCamera' | 'unplugged' | 'inUse' | 'denied' | 'noFrames' | 'failed';
+
+/** Reads frames off a track; typed here because TypeScript's own library does not know it. */
+declare class MediaStreamTrackProcessor {
+  constructor(options: { track: MediaStreamTrack; maxBufferSize?: number });
+  readonly readable: ReadableStream<VideoFrame>;
+}
+
+const retryMs = 1_500;
+const noFramesMs = 4_000;
+
+/**
+ * One camera at a time, for inspection and for taking pictures of good parts. Pulled out, it waits until the camera is
+ * there again and goes on by itself; settings the recipe locks are set again whenever they drift.
+ */
+export const useCamera = defineStore('camera', () => {
+  const source = shallowRef<CameraSource | null>(null);
+  const stream = shallowRef<MediaStream | null>(null);
+  const stats = shallowRef<CameraStats | null>(null);
+  const fault = ref<CameraFault | null>(null);
+  /** Names of locked settings that the device doesn't hold. */
+  const drifted = ref<string[]>([]);
+  const refused = ref(0);
+  const problems = computed<LookProblem[]>(() => (stats.value === null ? [] : problemsOf(stats.value.look)));
+  const running = computed(() => stream.value !== null && fault.value === null);
+
+  let wanted: { source: CameraSource; trigger: CameraTrigger } | null = null;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let watch: ReturnType<typeof setInterval> | undefined;
+  let lastStatsAt = 0;
+  let opening = 0;
+  let nextGrab = 1;
+  const grabs = new Map<number, (png: Uint8Array | null) => void>();
+
+  onWorker((message) => {
+    if (message.type === 'stats') {
+      stats.value = message;
+      lastStatsAt = performance.now();
+      if (fault.value === 'noFrames') fault.value = null;
+    } else if (message.type === 'refused') refused.value++;
+    else if (message.type === 'cameraEnded') lose('unplugged');
+    else if (message.type === 'grabbed') {
+      grabs.get(message.id)?.(message.png);
+      grabs.delete(message.id);
+    }
+  });
+  navigator.mediaDevices?.addEventListener('devicechange', () => {
+    if (wanted !== null && fault.value !== null) void open();
+  });
+
+  /** @param trigger `none` for taking pictures only */
+  async function start(next: CameraSource, trigger: CameraTrigger): Promise<void> {
+    stop();
+    wanted = { source: next, trigger };
+    source.value = next;
+    refused.value = 0;
+    await open();
+  }
+
+  function stop(): void {
+    wanted = null;
+    source.value = null;
+    opening++;
+    clearTimeout(retry);
+    clearInterval(watch);
+    release();
+    fault.value = null;
+    stats.value = null;
+    drifted.value = [];
+  }
+
+  function release(): void {
+    if (stream.value === null) return;
+    tellWorker({ type: 'stopCamera' });
+    for (const track of stream.value.getTracks()) track.stop();
+    stream.value = null;
+  }
+
+  function lose(why: CameraFault): void {
+    if (wanted === null) return;
+    release();
+    fault.value = why;
+    stats.value = null;
+    clearTimeout(retry);
+    retry = setTimeout(() => void open(), retryMs);
+  }
+
+  async function open(): Promise<void> {
+    if (wanted === null) return;
+    const turn = ++opening;
+    const { source: asked, trigger } = wanted;
+    clearTimeout(retry);
+    release();
+    try {
+      const device = await findDevice(asked.deviceLabel);
+      if (device === null) throw new DOMException('no such camera', 'NotFoundError');
+      const opened = await navigator.mediaDevices.getUserMedia({
+        audio: false,
+        video: {
+          ...(device.deviceId === '' ? {} : { deviceId: { exact: device.deviceId } }),
+          width: { ideal: asked.widthPx },
+          height: { ideal: asked.heightPx },
+          frameRate: { ideal: asked.frameRate },
+        },
+      });
+      const track = opened.getVideoTracks()[0];
+      if (turn !== opening || track === undefined) {
+        for (const one of opened.getTracks()) one.stop();
+        return;
+      }
+      track.addEventListener('ended', () => lose('unplugged'));
+      await lock(track, asked.locked);
+      const frames = new MediaStreamTrackProcessor({ track, maxBufferSize: 2 }).readable;
+      tellWorker({ type: 'camera', frames, trigger: { ...trigger } }, [frames]);
+      stream.value = opened;
+      fault.value = null;
+      lastStatsAt = performance.now();
+      clearInterval(watch);
+      watch = setInterval(() => void check(track, asked.locked), 2_000);
+    } catch (error) {
+      if (turn === opening) lose(faultOf(error));
+    }
+  }
+
+  /** Frames still come, and the device still holds what is locked. */
+  async function check(track: MediaStreamTrack, locked: CameraSource['locked']): Promise<void> {
+    if (stream.value === null) return;
+    if (performance.now() - lastStatsAt > noFramesMs) {
+      lose('noFrames');
+      return;
+    }
+    drifted.value = driftOf(track, locked);
+    if (drifted.value.length > 0) await lock(track, locked);
+  }
+
+  /** On-screen button and key. @param serial of the part, where it is known */
+  function trigger(serial: string | null = null): void {
+    tellWorker({ type: 'trigger', serial });
+  }
+
+  function learnEmpty(): void {
+    tellWorker({ type: 'learnEmpty' });
+  }
+
+  /** The next frame as PNG, with the pixels inspection would see. @returns null when no frame comes */
+  function grab(): Promise<Uint8Array | null> {
+    const id = nextGrab++;
+    return new Promise((resolve) => {
+      grabs.set(id, resolve);
+      setTimeout(() => {
+        grabs.delete(id);
+        resolve(null);
+      }, 3_000);
+      tellWorker({ type: 'grab', id });
+    });
+  }
+
+  /** Settings the device has, with their ranges, for the recipe's editor. */
+  function capabilities(): { capabilities: MediaTrackCapabilities; settings: MediaTrackSettings } | null {
+    const track = stream.value?.getVideoTracks()[0];
+    return track === undefined ? null : { capabilities: track.getCapabilities(), settings: track.getSettings() };
+  }
+
+  return {
+    source,
+    stream,
+    stats,
+    fault,
+    drifted,
+    refused,
+    problems,
+    running,
+    start,
+    stop,
+    trigger,
+    learnEmpty,
+    grab,
+    capabilities,
+  };
+});
+
+/** Cameras of this machine. Labels are known once a camera was allowed. */
+export async function listCameras(): Promise<MediaDeviceInfo[]> {
+  return (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === 'videoinput');
+}
+
+async function findDevice(label: string): Promise<{ deviceId: string } | null> {
+  let cameras = await listCameras();
+  if (label === '') return cameras[0] ?? null;
+  if (cameras.some((camera) => camera.label === '')) {
+    // Labels stay hidden until the first stream.
+    const first = await navigator.mediaDevices.getUserMedia({ video: true });
+    for (const track of first.getTracks()) track.stop();
+    cameras = await listCameras();
+  }
+  return cameras.find((camera) => camera.label === label) ?? null;
+}
+
+function faultOf(error: unknown): CameraFault {
+  const name = error instanceof DOMException ? error.name : '';
+  if (name === 'NotFoundError' || name === 'OverconstrainedError') return 'noCamera';
+  if (name === 'NotReadableError' || name === 'AbortError') return 'inUse';
+  if (name === 'NotAllowedError' || name === 'SecurityError') return 'denied';
+  return 'failed';
+}
+
+async function lock(track: MediaStreamTrack, locked: CameraSource['locked']): Promise<void> {
+  if (Object.keys(locked).length === 0) return;
+  try {
+    await track.applyConstraints({ advanced: [locked as MediaTrackConstraintSet] });
+  } catch {
+    // What the device can't hold shows as drifted; the feed goes on.
+  }
+}
+
+function driftOf(track: MediaStreamTrack, locked: CameraSource['locked']): string[] {
+  const held = track.getSettings() as Readonly<Record<string, unknown>>;
+  return Object.entries(locked).flatMap(([name, value]) => {
+    const now = held[name];
+    const same =
+      typeof value === 'number' && typeof now === 'number'
+        ? Math.abs(now - value) <= 1e-6 + Math.abs(value) / 100
+        : now === value;
+    return same ? [] : [name];
+  });
+}

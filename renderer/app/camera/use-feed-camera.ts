@@ -1,0 +1,28 @@
+import { watch } from 'vue';
+import { useCamera } from './use-camera.ts';
+import { useFeed } from '../stores/feed.ts';
+import { useProject } from '../stores/project.ts';
+
+/** Opens the camera while a feed that needs one runs, whatever screen is open, and lets go of it when it doesn't. */
+export function useFeedCamera(): void {
+  const feed = useFeed();
+  const project = useProject();
+  const camera = useCamera();
+  let openFor = '';
+
+  watch(
+    [() => feed.state?.state, () => feed.state?.recipeId, () => project.recipes],
+    () => {
+      const recipe = project.recipes.find((one) => one.id === feed.state?.recipeId);
+      const wanted = feed.running && recipe?.source.kind === 'camera' ? recipe : null;
+      const key = wanted === null ? '' : `${wanted.id} ${wanted.updatedAt}`;
+      if (key === openFor) return;
+      openFor = key;
+      if (wanted?.source.kind === 'camera') {
+        const { trigger, timerMs } = wanted.source;
+        void camera.start(wanted.source, { kind: trigger, timerMs });
+      } else camera.stop();
+    },
+    { immediate: true },
+  );
+}
