@@ -4,16 +4,15 @@
  * Weights stay in their file until the graph is written, one tensor at a time. Up to 2 GB the graph is one file; above
  * (ViT-L with two students) the numbers go into `<name>.data` beside it, which ONNX Runtime maps.
  */
-import { createHash } from 'node:crypto';
-import path from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import type { Grid, PositionMode } from '../nn/resample.ts';
-import { OnnxGraph, onnxFileLimitBytes } from '../onnx/graph.ts';
-import { writeFileAtomic } from '../system/atomic-file.ts';
+import { OnnxGraph } from '../onnx/graph.ts';
 import type { Dinov2Weights } from './dinov2.ts';
 import { TeacherWeights, type TeacherPrecision } from './teacher-weights.ts';
+import { writeGraph, type WrittenGraph } from './write-graph.ts';
 
 export type { TeacherPrecision } from './teacher-weights.ts';
+export { writeGraph, type WrittenGraph } from './write-graph.ts';
 
 /** LayerNorm of DINOv2's encoder. */
 const layerNormEps = 1e-6;
@@ -283,58 +282,6 @@ export interface GraphOutput {
   readonly name: string;
   /** `batch` is the one open dimension. */
   readonly shape: readonly ('batch' | number)[];
-}
-
-export interface WrittenGraph {
-  /** Path of the ONNX file, and of its data file where there is one. */
-  readonly files: readonly string[];
-  readonly bytes: number;
-  /** sha256 of the ONNX file, followed by its data file where there is one. */
-  readonly graphHash: string;
-}
-
-/**
- * Writes a graph whose constants may be lazy, one constant in memory at a time; each file is written atomically, the data
- * file first.
- * @throws UserError `diskFull` | `notWritable` | `writeFailed`, and whatever reading the weights throws
- */
-export async function writeGraph(
-  graph: OnnxGraph,
-  outPath: string,
-  storage?: 'inline' | 'external',
-): Promise<WrittenGraph> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  let failure: unknown;
-  async function* counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const piece of pieces) {
-        hash.update(piece);
-        bytes += piece.length;
-        yield piece;
-      }
-    } catch (error) {
-      failure = error;
-      throw error;
-    }
-  }
-  const dataPath = `${outPath}.data`;
-  const isInline = (storage ?? (graph.fileBytes <= onnxFileLimitBytes ? 'inline' : 'external')) === 'inline';
-  try {
-    if (isInline) {
-      await writeFileAtomic(outPath, counted(graph.chunks()));
-      return { files: [outPath], bytes, graphHash: hash.digest('hex') };
-    }
-    const { model, data } = graph.external(path.basename(dataPath));
-    hash.update(model);
-    bytes += model.length;
-    await writeFileAtomic(dataPath, counted(data));
-    await writeFileAtomic(outPath, model);
-    return { files: [outPath, dataPath], bytes, graphHash: hash.digest('hex') };
-  } catch (error) {
-    // What reading the weights says is the better message than what writing makes of it.
-    throw failure instanceof UserError ? failure : error;
-  }
 }
 
 /**

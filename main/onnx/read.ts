@@ -144,7 +144,7 @@ class SummaryBuilder {
       else if (reader.field === 13) {
         isExternal = true;
         reader.skip();
-      } else if (reader.field === 14) isExternal ||= reader.int() !== 0;
+      } else if (reader.field === 14) isExternal = reader.int() !== 0 || isExternal;
       else bytes += [4, 5, 6, 7, 9, 10, 11].includes(reader.field) ? reader.skip() : reader.skip() * 0;
     }
     this.constants.push({ name, dtype: dtypeOf.get(type), shape, bytes, isExternal });

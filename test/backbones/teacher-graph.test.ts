@@ -1,10 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import * as nodeFs from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDinov2Weights, type Dinov2Weights } from '../../main/backbones/dinov2.ts';
 import { readSafetensors, writeSafetensors } from '../../main/backbones/safetensors.ts';
-import { fittingSide, writeTeacherGraph, type TeacherGraphOptions } from '../../main/backbones/teacher-graph.ts';
+import {
+  fittingSide,
+  writeGraph,
+  writeTeacherGraph,
+  type TeacherGraphOptions,
+} from '../../main/backbones/teacher-graph.ts';
+import { OnnxGraph } from '../../main/onnx/graph.ts';
 import { patchify } from '../../main/nn/vit.ts';
 import { openSessionInline, type TensorData } from '../../main/runtime/session.ts';
 import { writeFileAtomic } from '../../main/system/atomic-file.ts';
@@ -157,6 +164,39 @@ describe('teacher graph against the golden vectors', () => {
     expect(difference).toBeGreaterThan(0);
     expect(difference).toBeLessThan(within);
   });
+
+  it.each(['inline', 'external'] as const)(
+    'disk full at 90 %%, %s: a message, nothing left behind',
+    async (storage) => {
+      const inner = await mkdtemp(path.join(folder, 'full-'));
+      const graph = () => {
+        const made = new OnnxGraph();
+        const load = () => Promise.resolve(new Uint8Array(40_000));
+        const parts = ['a', 'b', 'c'].map((name) => made.lazyInitializer(name, 'float32', [10_000], load));
+        made.output('sum', made.node('Sum', parts)[0], 'float32', [10_000]);
+        return made;
+      };
+      const { bytes } = await writeGraph(graph(), path.join(inner, 'whole.onnx'), storage);
+      for (const name of await readdir(inner)) await rm(path.join(inner, name));
+      let room = bytes * 0.9;
+      /** A disk with that much room. */
+      const full = Object.assign(Object.create(nodeFs) as typeof nodeFs, {
+        open: async (...args: Parameters<typeof nodeFs.open>) => {
+          const handle = await nodeFs.open(...args);
+          const write = handle.writeFile.bind(handle);
+          handle.writeFile = async (content) => {
+            room -= (content as Uint8Array).length;
+            if (room < 0) throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+            await write(content);
+          };
+          return handle;
+        },
+      });
+      const failed = writeGraph(graph(), path.join(inner, 'graph.onnx'), storage, full);
+      await expect(failed).rejects.toMatchObject({ code: 'diskFull' });
+      expect(await readdir(inner)).toEqual([]);
+    },
+  );
 
   it('refuses sizes that are not made of patches, saying which fits', async () => {
     const weights = await openDinov2Weights(weightFile('teacher.hf.safetensors'), { customHeads: 2 });
