@@ -35,7 +35,7 @@ async function bundle(): Promise<string> {
   const fresh = `${folder}.new`;
   await build({
     ...bundleOptions,
-    entryPoints: [entry('inference'), entry('training')],
+    entryPoints: { inference: entry('inference'), training: entry('training') },
     outdir: fresh,
     outExtension: { '.js': '.mjs' },
     splitting: true,

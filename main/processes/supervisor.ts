@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { UserError } from '../../shared/errors.ts';
 import type { ChildLike, ProcessHost } from './child.ts';
 import { Peer, type Methods } from './rpc.ts';
 
@@ -29,6 +30,8 @@ export interface SupervisorTimes {
   /** Wait before the first restart; doubles with each failure. */
   firstWaitMs: number;
   longestWaitMs: number;
+  /** So many failures in a row are told to whoever waits for the process; it's tried on. */
+  failuresUntilTold: number;
   /** After running for this long, the next wait is the first one again. */
   steadyAfterMs: number;
 }
@@ -38,6 +41,7 @@ export const usualTimes: SupervisorTimes = {
   hangMs: 10_000,
   firstWaitMs: 200,
   longestWaitMs: 10_000,
+  failuresUntilTold: 5,
   steadyAfterMs: 20_000,
 };
 
@@ -147,13 +151,19 @@ export class Supervisor<Remote extends Methods<Remote> & SupervisedMethods> {
       this.#failures = Date.now() - startedAt > this.#times.steadyAfterMs ? 1 : this.#failures + 1;
       this.#set('restarting');
       this.#options.onDown?.(reason);
+      if (this.#failures >= this.#times.failuresUntilTold) this.#refuseWaiting(reason);
       const waitMs = Math.min(this.#times.longestWaitMs, this.#times.firstWaitMs * 2 ** (this.#failures - 1));
       await pause(waitMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
       if (this.#wanted) this.#restarts += 1;
     }
     this.#set('stopped');
-    for (const { reject } of this.#waiting.splice(0))
-      reject(new Error(`the ${this.#options.name} process was stopped`));
+    this.#refuseWaiting('it was stopped');
+  }
+
+  #refuseWaiting(reason: string): void {
+    for (const { reject } of this.#waiting.splice(0)) {
+      reject(new UserError('processDown', `The ${this.#options.name} process does not run: ${reason}.`));
+    }
   }
 
   /** @returns why the process ended */
@@ -211,12 +221,7 @@ export class Supervisor<Remote extends Methods<Remote> & SupervisedMethods> {
       await pause(heartbeatMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return 'ended';
       if (this.#state === 'suspended') continue;
-      const answered = peer.call('ping', {} as never).then(
-        () => true,
-        () => false,
-      );
-      const late = pause(hangMs, false, { signal, ref: false }).catch(() => true);
-      const alive = await Promise.race([answered, late]);
+      const alive = await answersWithin(hangMs, peer.call('ping', {} as never));
       if (!alive && !signal.aborted && !this.#isSuspended()) return `it did not answer for ${String(hangMs)} ms`;
     }
   }
@@ -239,6 +244,19 @@ function signalled(child: ChildLike | undefined, signal: 'SIGSTOP' | 'SIGCONT'):
   } catch {
     return false;
   }
+}
+
+/** Whether an answer came in time; a connection that closed is no matter of time. */
+function answersWithin(ms: number, answer: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms);
+    timer.unref();
+    const settle = (): void => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    answer.then(settle, settle);
+  });
 }
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {

@@ -22,6 +22,8 @@ export interface SampleParts {
 
 const settingsKey = 'sampleProjectMade';
 const intervalMs = 1000;
+/** Pictures per class that the first model learns from: enough to tell these sheets apart, and soon done. */
+const firstShots = 8;
 
 /**
  * On a station's first start: a project of twelve kinds of paper with its golden set, a line that is replayed, a model
@@ -54,15 +56,17 @@ export async function makeSampleProject(context: StationContext, parts: SamplePa
     lot: 'SAMPLE-1',
     updatedAt: context.now(),
   });
-  const input = { projectId: project.id, path: source, classId: null, withGolden: true };
-  await parts.importFolder(input, systemCaller);
+  const input = { projectId: project.id, path: source, classId: null };
+  await parts.importFolder({ ...input, withGolden: false }, systemCaller);
   context.emit({ type: 'projects' });
   const request = { projectId: project.id, engine: 'auto', seed: 0, activate: true } as const;
-  parts.training.start({ ...request, preset: 'instant' }, systemCaller);
+  parts.training.start({ ...request, preset: 'instant' }, systemCaller, firstShots);
   void parts.training.ended
     .then(async () => {
       if (store.models.active(project.id) === null) return;
       await parts.feeds.start(recipe);
+      await parts.importFolder({ ...input, withGolden: true }, systemCaller);
+      context.emit({ type: 'projects' });
       if (parts.full === false) return;
       parts.training.start({ ...request, preset: 'embedded' }, systemCaller);
     })

@@ -114,8 +114,11 @@ export class TrainingService {
     return this.#ended;
   }
 
-  /** @throws UserError `trainingBusy`, `noNormalPictures` */
-  start(request: TrainingState['request'], caller: Caller): TrainingState {
+  /**
+   * @param shots learns from this many pictures per class only: for a first model that must not be waited for
+   * @throws UserError `trainingBusy`, `noNormalPictures`
+   */
+  start(request: TrainingState['request'], caller: Caller, shots?: number): TrainingState {
     const { store, now } = this.#context;
     this.#refuseSecond();
     store.projects.get(request.projectId);
@@ -150,7 +153,7 @@ export class TrainingService {
     this.#ended = this.#lead(run, async () => {
       const list = await writeTrainingList(folder, pictures, geometry, this.#cancelling.signal);
       const kept: KeptRun = {
-        request: this.#trainingRequest(request, list, folder),
+        request: { ...this.#trainingRequest(request, list, folder), ...(shots !== undefined && { shots }) },
         snapshotId: snapshot.id,
         by: caller.name,
         pictures: pictures.length,
