@@ -6,17 +6,21 @@ import { blockSize } from './schema.ts';
 import { type IdRange, residual, type Search, searchOf } from './search.ts';
 import { type HistoryStatistics, statistics } from './statistics.ts';
 
-/** Up to this many hits a serial's beginning is searched by serial, beyond by id: then hits are dense. */
-const serialHitsSorted = 20_000;
+/** Up to this many hits of a serial's beginning in a group are sorted without more ado. */
+const serialHitsSorted = 4000;
+/** Beyond, so many of the group's newest parts are tried first. */
+const newestTried = 1000;
 /** Blocks between two runs of blocks that are read rather than leapt over. */
 const smallGap = 8;
 
 /** Pages and counts of judged parts, whatever the filter combines. The order is that of ids, not of clocks. */
 export class HistoryStore {
   readonly #database: Database;
+  readonly #serialHitsSorted: number;
 
-  constructor(database: Database) {
+  constructor(database: Database, options: { serialHitsSorted?: number } = {}) {
     this.#database = database;
+    this.#serialHitsSorted = options.serialHitsSorted ?? serialHitsSorted;
   }
 
   /** Newest first. `before` is the last id of the page before. */
@@ -87,51 +91,67 @@ export class HistoryStore {
       .map(({ id }) => id);
     if (groupIds.length === 0) return [];
     const everything: IdRange = { first: 0, last: before === null ? Number.MAX_SAFE_INTEGER : before - 1 };
-    if (search.serial !== null && this.#serialHits(search, groupIds) <= serialHitsSorted)
-      return this.#bySerial(search, groupIds, everything, wanted);
-    const leaps = search.from !== null || search.to !== null || search.serial !== null;
+    if (search.serial === null && search.from === null && search.to === null)
+      return this.#merge(search, groupIds, everything, wanted);
+    const ranges = this.#ranges(search, before);
+    const bounds = { first: ranges.at(-1)?.first ?? 1, last: ranges[0]?.last ?? 0 };
+    if (search.serial !== null) return this.#withSerial(search, groupIds, bounds, wanted);
     const found: number[] = [];
-    for (const range of leaps ? this.#ranges(search, before) : [everything]) {
+    for (const range of ranges) {
       found.push(...this.#merge(search, groupIds, range, wanted - found.length));
       if (found.length >= wanted) break;
     }
     return found;
   }
 
-  /** Parts whose serial begins so, counted up to a little more than matters. */
-  #serialHits({ groups, serial }: Search, groupIds: readonly number[]): number {
-    let hits = 0;
-    for (const id of groupIds) {
-      hits +=
-        this.#database.value<number>(
-          `SELECT count(*) FROM (SELECT 1 FROM parts WHERE ${groups.column} = ? AND serial >= ? AND serial < ? LIMIT ?)`,
-          id,
-          serial!.from,
-          serial!.to,
-          serialHitsSorted + 1 - hits,
-        ) ?? 0;
-      if (hits > serialHitsSorted) break;
-    }
-    return hits;
-  }
-
-  #bySerial(search: Search, groupIds: readonly number[], range: IdRange, wanted: number): number[] {
+  /**
+   * Group by group. Where many serials begin so, the newest parts of the group are tried first: a beginning that all
+   * serials share is found there at once. Else all its hits are sorted, in the index alone.
+   */
+  #withSerial(search: Search, groupIds: readonly number[], bounds: IdRange, wanted: number): number[] {
+    const { column, index, serialIndex } = search.groups;
+    const { from, to } = search.serial!;
     const { where, values } = residual({ ...search, serial: null });
-    const { column, serialIndex } = search.groups;
-    const ids = groupIds.flatMap((id) =>
-      this.#database.all<{ id: number }>(
-        `SELECT p.id FROM parts p INDEXED BY ${serialIndex} WHERE p.${column} = ? AND p.serial >= ? AND p.serial < ?
-         AND p.id BETWEEN ? AND ? ${where} ORDER BY p.id DESC LIMIT ?`,
+    const found: number[] = [];
+    for (const id of groupIds) {
+      const hits = this.#database.value<number>(
+        `SELECT count(*) FROM (SELECT 1 FROM parts INDEXED BY ${serialIndex}
+           WHERE ${column} = ? AND serial >= ? AND serial < ? LIMIT ?)`,
         id,
-        search.serial!.from,
-        search.serial!.to,
-        range.first,
-        range.last,
-        ...values,
-        wanted,
-      ),
-    );
-    return newest(ids, wanted);
+        from,
+        to,
+        this.#serialHitsSorted + 1,
+      )!;
+      if (hits === 0) continue;
+      let ids: { id: number }[] = [];
+      if (hits > this.#serialHitsSorted)
+        ids = this.#database.all<{ id: number }>(
+          `SELECT p.id FROM (SELECT * FROM parts INDEXED BY ${index} WHERE ${column} = ? AND id BETWEEN ? AND ?
+             ORDER BY id DESC LIMIT ${newestTried}) p
+           WHERE p.serial >= ? AND p.serial < ? ${where} ORDER BY p.id DESC LIMIT ?`,
+          id,
+          bounds.first,
+          bounds.last,
+          from,
+          to,
+          ...values,
+          wanted,
+        );
+      if (ids.length < wanted)
+        ids = this.#database.all<{ id: number }>(
+          `SELECT p.id FROM parts p INDEXED BY ${serialIndex} WHERE p.${column} = ? AND p.serial >= ? AND p.serial < ?
+             AND p.id BETWEEN ? AND ? ${where} ORDER BY p.id DESC LIMIT ?`,
+          id,
+          from,
+          to,
+          bounds.first,
+          bounds.last,
+          ...values,
+          wanted,
+        );
+      for (const row of ids) found.push(row.id);
+    }
+    return newest(found, wanted);
   }
 
   /** Merges the groups' index ranges: only groups whose newest part is among the newest ones can add to the page. */
@@ -162,7 +182,7 @@ export class HistoryStore {
         ...values,
         wanted,
       );
-      found = newest([...found.map((known) => ({ id: known })), ...ids], wanted);
+      found = newest([...found, ...ids.map((row) => row.id)], wanted);
     }
     return found;
   }
@@ -198,9 +218,6 @@ export class HistoryStore {
   }
 }
 
-function newest(ids: readonly { id: number }[], wanted: number): number[] {
-  return ids
-    .map(({ id }) => id)
-    .sort((a, b) => b - a)
-    .slice(0, wanted);
+function newest(ids: readonly number[], wanted: number): number[] {
+  return ids.toSorted((a, b) => b - a).slice(0, wanted);
 }

@@ -340,7 +340,7 @@ function groupKey(row: PartRow): GroupKey {
 }
 
 /** Sums groups into counters. */
-export function addUp(rows: readonly GroupRow[]): StationCounters {
+function addUp(rows: readonly GroupRow[]): StationCounters {
   const counters: StationCounters = { presented: 0, pass: 0, fail: 0, review: 0, noDecision: 0, waitingForReview: 0 };
   for (const { verdict, person, parts } of rows) {
     counters.presented += parts;

@@ -212,6 +212,7 @@ CREATE TABLE group_hours (
   parts INTEGER NOT NULL,
   PRIMARY KEY (hour, group_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX group_hours_by_group ON group_hours(group_id, hour, parts);
 CREATE TABLE lot_group_hours (
   group_id INTEGER NOT NULL REFERENCES part_groups,
   hour INTEGER NOT NULL,
