@@ -88,6 +88,7 @@ const otherFamilies: readonly (readonly [RegExp, string])[] = [
   ],
   [/(^|\.)vision_model\.|(^|\.)visual\./, 'it looks like CLIP or SigLIP'],
   [/(^|\.)layer[1-4]\.0\.conv1\./, 'it looks like a ResNet'],
+  [/(^|\.)blocks\.\d+\.\d+\.(norm1|attn)\./, 'its blocks are in chunks, as in training checkpoints of DINOv2'],
   [/(^|\.)(stages|blocks\.\d+\.\d+|features)\./, 'it looks like a convolutional network'],
   [/(^|\.)(decoder\.\d+|bottleneck\.0)\./, 'it holds students, not the teacher'],
 ];
@@ -229,7 +230,7 @@ export async function openDinov2Weights(path: string, expected: ExpectedDinov2 =
   const heads = size === 'custom' ? expected.customHeads! : dinov2Sizes[size].heads;
   const { naming, registers, embedDim, depth, patch, storedGrid } = layout;
   const parts = [
-    `DINOv2 ${describeKind(layout)}`,
+    `DINOv2 ${describeKind(layout).replace(/^a /, '')}`,
     describeTypes(file),
     namingWords[naming],
     `${megabytes(file.bytes)}${file.files.length > 1 ? ` in ${file.files.length} files` : ''}`,

@@ -48,7 +48,7 @@ describe('openDinov2Weights', () => {
     expect(original).toMatchObject({ naming: 'original', size: 'custom', embedDim: 32, depth: 12, registers: 4 });
     expect(original).toMatchObject({ storedGrid: 5, patch: 14, heads: 2 });
     expect(original.tensors.has('mask_token')).toBe(false);
-    expect(original.statement).toMatch(/^DINOv2 a ViT of width 32 .* with 4 registers, float32, Meta's original names/);
+    expect(original.statement).toMatch(/^DINOv2 ViT of width 32 .* with 4 registers, float32, Meta's original names/);
     const bytes = await readFile(golden('teacher.original.safetensors'));
     expect(original.hash).toBe(createHash('sha256').update(bytes).digest('hex'));
 
@@ -174,6 +174,7 @@ describe('files that are not what is needed', () => {
       ['layer1.0.conv1.weight', /looks like a ResNet/],
       ['vision_model.encoder.weight', /looks like CLIP/],
       ['decoder.0.attn.qkv.weight', /holds students/],
+      ['blocks.0.3.attn.qkv.weight', /blocks are in chunks, as in training checkpoints/],
       ['something', /holds no vision transformer/],
     ];
     for (const [key, message] of cases) {
