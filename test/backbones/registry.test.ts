@@ -36,7 +36,7 @@ describe('the DINOv2 backbones of the registry', () => {
       const registers = id.includes('with-registers') ? 4 : 0;
       expect(architecture, id).toMatchObject({ embedDim, depth, heads, registers, patch: 14, positionGrid: 37 });
       const shapes = dinov2Shapes({ embedDim, depth, registers, patch: 14, storedGrid: 37 });
-      const count = [...shapes.values()].reduce(
+      const count = [...shapes.values()].reduce<number>(
         (sum, shape) => sum + shape.reduce((product, n) => product * n, 1),
         embedDim,
       );
