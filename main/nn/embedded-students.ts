@@ -65,6 +65,8 @@ export const embeddedStudentDefaults = {
   miningShare: 0.9,
   miningRampShare: 0.2,
   miningFactor: 0.1,
+  /** Where a labelled defect stops driving the encoder student: the decoder's error ends at 2 too. */
+  defectErrorCap: 2,
   lr: 2e-3,
   warmup: 30,
   /** The cosine ends at this share of `lr`. */
@@ -283,7 +285,8 @@ export function makeEmbeddedModel(
         options,
       );
       const encoder = levelError(stepInput(inputs, 'encoderTargets'), predicted, dims);
-      return { loss: noisyOrLoss(encoder, decoder, label), decoder, encoder };
+      const loss = noisyOrLoss(encoder, decoder, label, options.defectErrorCap);
+      return { loss, decoder, encoder };
     },
   };
 }

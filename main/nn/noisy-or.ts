@@ -31,25 +31,37 @@ export function logNormality(encoderError: Tensor, decoderError: Tensor): Tensor
  * @param encoderError a = L_SE `[B]`, at least 0
  * @param decoderError b = L_SD `[B]`, at least 0
  * @param label        y `[B]`, 1 for normal and 0 for anomalous pictures
+ * @param defectErrorCap of anomalous pictures, a counts as at most this: b can't pass 2, a could grow without end. From the
+ *   cap on their gradient to the encoder student is 0, so that no labelled defect drives it further. Default: no cap
  */
-export function noisyOrLoss(encoderError: Tensor, decoderError: Tensor, label: Tensor): Tensor {
+export function noisyOrLoss(
+  encoderError: Tensor,
+  decoderError: Tensor,
+  label: Tensor,
+  defectErrorCap: number | null = null,
+): Tensor {
   const [a, b] = [encoderError, decoderError];
+  const limit = (error: Tensor) => (defectErrorCap === null ? error : tf.minimum(error, defectErrorCap));
   return withGradient(
     [a, b],
     () => {
       const logP = logNormality(a, b);
       const logQ = logAnomalyScore(a, b);
-      const loss = tf.neg(tf.add(tf.mul(label, logP), tf.mul(tf.sub(1, label), logQ)));
+      const logDefect = defectErrorCap === null ? logQ : logAnomalyScore(limit(a), b);
+      const loss = tf.neg(tf.add(tf.mul(label, logP), tf.mul(tf.sub(1, label), logDefect)));
       return { value: loss, saved: [logP, logQ, a, b, label] };
     },
     (dy, saved) => {
       const [logP, logQ, encoder, decoder, y] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor];
-      const slope = (error: Tensor) => {
+      const slope = (error: Tensor, anomalous: Tensor) => {
         const complement = logSigmoid(tf.neg(error));
         const normal = tf.exp(tf.sub(tf.add(logQ, complement), logP));
-        return tf.mul(dy, tf.sub(tf.mul(y, normal), tf.mul(tf.sub(1, y), tf.exp(complement))));
+        return tf.mul(dy, tf.sub(tf.mul(y, normal), tf.mul(anomalous, tf.exp(complement))));
       };
-      return [slope(encoder), slope(decoder)];
+      const anomalous = tf.sub(1, y);
+      const pushed =
+        defectErrorCap === null ? anomalous : tf.mul(anomalous, tf.cast(tf.less(encoder, defectErrorCap), 'float32'));
+      return [slope(encoder, pushed), slope(decoder, anomalous)];
     },
   );
 }

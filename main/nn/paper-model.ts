@@ -36,6 +36,8 @@ export interface PaperModelOptions {
   readonly objective: Objective;
   /** Factor on the gradients of easy points, null for no hard mining. */
   readonly miningFactor: number | null;
+  /** Where a labelled defect stops driving the encoder student, see `noisyOrLoss`; null or left out: nowhere. */
+  readonly defectErrorCap?: number | null;
 }
 
 /** Parameters of the decoder student; Linear weights start at trunc-normal(0.01) cut at +-0.03 (section 3). */
@@ -72,8 +74,14 @@ export function encoderStudentSpecs(options: PaperModelOptions): ParamSpec[] {
 }
 
 /** Loss of each picture from both students' errors, all `[B]`. */
-export function combine(objective: Objective, encoder: Tensor, decoder: Tensor, label: Tensor): Tensor {
-  if (objective === 'noisy-or') return noisyOrLoss(encoder, decoder, label);
+export function combine(
+  objective: Objective,
+  encoder: Tensor,
+  decoder: Tensor,
+  label: Tensor,
+  defectErrorCap: number | null = null,
+): Tensor {
+  if (objective === 'noisy-or') return noisyOrLoss(encoder, decoder, label, defectErrorCap);
   // The other objectives exist for the ablation, which knows normal pictures only.
   if (objective === 'sum') return tf.add(encoder, decoder);
   return objective === 'encoder' ? encoder : decoder;
@@ -150,7 +158,7 @@ export function makePaperModel(options: PaperModelOptions, batch: number, grid: 
       const absent = () => tf.zerosLike(label);
       const encoder = withEncoder ? encoderErrors(paramsOf('encoder/', params), given) : absent();
       const decoder = withDecoder ? decoderErrors(paramsOf('decoder/', params), given) : absent();
-      return { loss: combine(objective, encoder, decoder, label), encoder, decoder };
+      return { loss: combine(objective, encoder, decoder, label, options.defectErrorCap), encoder, decoder };
     },
   };
 }

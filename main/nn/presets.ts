@@ -49,6 +49,8 @@ export interface PaperPreset {
   readonly sdHardMining: { readonly pFinal: number; readonly ramp: number; readonly factor: number } | null;
   /** P. */
   readonly objective: Objective;
+  /** Where a labelled defect stops driving the encoder student; the decoder's error ends at 2 too. A. */
+  readonly defectErrorCap: number | null;
   /** Row of the ablation that scores; 6 is the method. P. */
   readonly scoreRow: AblationRow;
   /** P; `map-top1pct` is D. */
@@ -100,6 +102,7 @@ const paperBase = {
   seReduction: 'mean',
   sdHardMining: { pFinal: 0.9, ramp: 1000, factor: 0.1 },
   objective: 'noisy-or',
+  defectErrorCap: 2,
   scoreRow: 6,
   sdScore: 'global',
   optimizer: {
@@ -155,5 +158,6 @@ export function paperModelOptions(preset: PaperPreset): PaperModelOptions {
     reduction: preset.seReduction,
     objective: preset.objective,
     miningFactor: preset.sdHardMining?.factor ?? null,
+    defectErrorCap: preset.defectErrorCap,
   };
 }

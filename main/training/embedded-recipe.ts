@@ -113,7 +113,7 @@ function settle(request: TrainingRequest): EmbeddedPreset {
 }
 
 /** The preset's backbone, verified, at the preset's input size. */
-async function openBackbone({ backbone, inputSize }: EmbeddedPreset): Promise<{
+export async function openBackbone({ backbone, inputSize }: EmbeddedPreset): Promise<{
   entry: BackboneEntry;
   weights: ReadonlyMap<string, Safetensor>;
   backboneHash: string;

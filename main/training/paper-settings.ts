@@ -34,6 +34,7 @@ const settingsSchema = z.strictObject({
   seReduction: z.enum(['mean', 'sum']),
   sdHardMining: z.strictObject({ pFinal: rate, ramp: count, factor: share }).nullable(),
   objective: z.enum(['noisy-or', 'sum', 'encoder', 'decoder']),
+  defectErrorCap: positive.nullable(),
   scoreRow: z.literal([1, 2, 3, 4, 5, 6]),
   sdScore: z.enum(['global', 'map-top1pct']),
   optimizer: z.strictObject({

@@ -10,6 +10,16 @@ import type { FeatureStore } from './feature-store.ts';
 import type { Scorer, TrainerScore } from './recipe.ts';
 import type { Teacher } from './teacher.ts';
 
+/** What the scorer computes of a picture, all of it scalar. */
+const trainerOutputs = [
+  'predScore',
+  'localScore',
+  'semanticScore',
+  'memoryScore',
+  'studentScore',
+  'classIndex',
+] as const;
+
 /**
  * Scores pictures from their cached features, without the fused graph's own backbone: the reference that the parity
  * gate holds the package against, and a cheap way to score what has been through the teacher already.
@@ -64,16 +74,23 @@ export class TrainerScorer implements Scorer {
           vectorLayout(entry),
           entry.input.size,
         );
-        return [outputs.predScore, outputs.classIndex];
+        return trainerOutputs.map((name) => outputs[name]);
       },
     );
-    graph.output('predScore', values[0]!.value, 'float32', [1]);
-    graph.output('classIndex', values[1]!.value, 'int32', [1]);
+    trainerOutputs.forEach((name, i) => {
+      graph.output(name, values[i]!.value, name === 'classIndex' ? 'int32' : 'float32', [1]);
+    });
     return new TrainerScorer(teacher, store, await openSession(graph.toBytes(), options));
   }
 
   /** @param picture position in the run's list */
   async score(picture: number): Promise<TrainerScore> {
+    const { predScore, classIndex } = await this.expertScores(picture);
+    return { predScore, classIndex };
+  }
+
+  /** Every expert's score of one picture; NaN where the model has no such expert. */
+  async expertScores(picture: number): Promise<Record<(typeof trainerOutputs)[number], number>> {
     const { sizes, shapes } = this.#teacher;
     const features = await this.#store.get(picture);
     const { deep, fine, coarse } = await this.#teacher.memoryTokens(features);
@@ -90,10 +107,8 @@ export class TrainerScorer implements Scorer {
       encoderTokens: tensor(features.encoderTokens, sizes.encoderTokens, sizes.encoderDims),
       vector: tensor(features.vector, sizes.vectorDims),
     });
-    return {
-      predScore: (out['predScore']!.data as Float32Array)[0]!,
-      classIndex: (out['classIndex']!.data as Int32Array)[0]!,
-    };
+    const values = trainerOutputs.map((name) => [name, Number(out[name]!.data[0])] as const);
+    return Object.fromEntries(values) as Record<(typeof trainerOutputs)[number], number>;
   }
 
   close(): Promise<void> {

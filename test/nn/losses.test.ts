@@ -50,6 +50,28 @@ describe('Noisy-OR against 60-digit arithmetic', () => {
       close(db, `d_${name}_dSD`);
     }
   });
+
+  it('with a cap, anomalous pictures stop driving the encoder there; normal ones keep value and gradient', () => {
+    const cap = 2;
+    const sample = tf.tensor1d([0.1, 1.9, 2, 30, 1e6]);
+    const other = tf.tensor1d([0.2, 0.2, 0.2, 0.2, 2]);
+    const grads = (label: Tensor, limit: number | null) =>
+      tf
+        .grads((x: Tensor, y: Tensor) => tf.sum(noisyOrLoss(x, y, label, limit)))([sample, other])
+        .map((tensor) => [...tensor.dataSync()]);
+    const [ones, zeros] = [tf.onesLike(sample), tf.zerosLike(sample)];
+    expect(grads(ones, cap)).toEqual(grads(ones, null));
+    expect([...noisyOrLoss(sample, other, ones, cap).dataSync()]).toEqual([
+      ...noisyOrLoss(sample, other, ones).dataSync(),
+    ]);
+    const [encoder, decoder] = grads(zeros, cap) as [number[], number[]];
+    const [free, same] = grads(zeros, null) as [number[], number[]];
+    expect(encoder.slice(0, 2)).toEqual(free.slice(0, 2));
+    expect(encoder.slice(2)).toEqual([0, 0, 0]);
+    expect(decoder).toEqual(same);
+    const capped = noisyOrLoss(sample, other, zeros, cap).dataSync();
+    expect(capped[3]).toBe(capped[2]);
+  });
 });
 
 describe('group cosine', () => {
