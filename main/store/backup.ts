@@ -6,12 +6,14 @@ import { UserError } from '../../shared/errors.ts';
 import { writeError } from '../system/atomic-file.ts';
 import { Database } from './database.ts';
 
-const pattern = /^station-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)(-v\d+)?\.db$/;
+/** Backups are numbered: the order holds whatever the clock does. */
+const pattern = /^station-(\d{6,})-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)(-v\d+)?\.db$/;
 /** Pages per step of a backup: between steps the station goes on writing. */
 const pagesPerStep = 2000;
 
 export interface BackupFile {
   path: string;
+  number: number;
   /** ISO 8601, UTC. */
   at: string;
 }
@@ -30,12 +32,12 @@ export function listBackups(folder: string): BackupFile[] {
   }
   return names
     .flatMap((name) => {
-      const time = pattern.exec(name)?.[1];
-      if (time === undefined) return [];
+      const [, number, time] = pattern.exec(name) ?? [];
+      if (number === undefined || time === undefined) return [];
       const at = `${time.slice(0, 11)}${time.slice(11).replaceAll('-', ':')}.000Z`;
-      return [{ path: join(backupFolder(folder), name), at }];
+      return [{ path: join(backupFolder(folder), name), number: Number(number), at }];
     })
-    .sort((a, b) => (a.path < b.path ? 1 : -1));
+    .sort((a, b) => b.number - a.number);
 }
 
 /**
@@ -70,7 +72,8 @@ export async function keepBackup(
   note = '',
 ): Promise<void> {
   const time = new Date(now).toISOString().slice(0, 19).replaceAll(':', '-');
-  await backUp(database, join(backupFolder(folder), `station-${time}${note}.db`));
+  const number = String((listBackups(folder)[0]?.number ?? 0) + 1).padStart(6, '0');
+  await backUp(database, join(backupFolder(folder), `station-${number}-${time}${note}.db`));
   for (const { path } of listBackups(folder).slice(keep)) await rm(path, { force: true });
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite';
 import { UserError } from '../../shared/errors.ts';
 
@@ -56,9 +57,16 @@ export class Database {
     return row === undefined ? undefined : Object.values(row)[0];
   }
 
-  /** All or nothing. Inside another transaction it's a part of that one. */
+  /** All or nothing. Inside another transaction it's a part of that one. @throws UserError `storeMissing` */
   transaction<T>(work: () => T): T {
     if (this.#depth > 0) return this.#nested(work);
+    // The system would go on writing into a file that nobody will ever find again.
+    if (!existsSync(this.path))
+      throw new UserError(
+        'storeMissing',
+        `The station's database "${this.path}" has been moved or removed.`,
+        'Put the folder back, or start the station again.',
+      );
     this.exec('BEGIN IMMEDIATE');
     this.#depth = 1;
     try {
