@@ -17,7 +17,7 @@ import { parseArgs } from 'node:util';
 import { openDinov2Weights, type Dinov2Size } from '../main/backbones/dinov2.ts';
 import { writeSeededWeights } from '../main/backbones/seeded-weights.ts';
 import { writeTeacherGraph, type TeacherGraphOptions } from '../main/backbones/teacher-graph.ts';
-import { openSessionInline, type GraphSession } from '../main/runtime/session.ts';
+import { openSession, openSessionInline, type GraphSession } from '../main/runtime/session.ts';
 import { formatRows, interleave, loadLine, type Subject, type Timing, type Took } from './tools.ts';
 
 const { values: options } = parseArgs({
@@ -163,6 +163,7 @@ function compare(a: Float32Array, b: Float32Array, width: number): { cosine: num
 /** The network as its authors write it, with fused attention; and our own graph, one PyTorch call per node. */
 const written = 'PyTorch eager, written by hand';
 const stepped = 'PyTorch eager, our graph node by node';
+const behindWorker = 'float32, in a worker thread';
 
 async function reportSpeed(folder: string, size: Dinov2Size, file: string): Promise<void> {
   const weights = await openDinov2Weights(file);
@@ -200,6 +201,12 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
       return undefined;
     };
   }
+  // What the product runs: the same graph behind a worker thread, against the bare session in this one.
+  const worker = await openSession(path.join(folder, `${size}-float32.onnx`), { threads });
+  subjects[behindWorker] = async () => {
+    await worker.run(feeds, ['teacherGroup1', 'teacherGroup2', 'teacherClassTokens']);
+    return undefined;
+  };
   const torches: Torch[] = [];
   let worst = 0;
   if (options.python !== undefined) {
@@ -244,6 +251,10 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
     `${(a.median / b.median).toFixed(2)} by medians, ${(a.min / b.min).toFixed(2)} by minima, ` +
     `${(a.processor / b.processor).toFixed(2)} by processor time`;
   console.log(`int8 against float32, times as fast: ${quotients(times['float32']!, times['int8']!)} (to reach 1.15).`);
+  await worker.close();
+  console.log(
+    `In a worker thread over the bare session: ${quotients(times[behindWorker]!, times['float32']!)} (at most 1.1).`,
+  );
   for (const torch of torches) torch.end();
   if (torches.length > 0) {
     console.log(`PyTorch: ${torches[0]!.about}; class tokens differ from ours by at most ${worst.toExponential(1)}.`);
