@@ -46,7 +46,6 @@ export interface FeedRun {
 
 export interface UntoldPart {
   part: StationPart;
-  recordKey: string;
   /** Where its picture is kept; null: nowhere. */
   picturePath: string | null;
 }

@@ -44,6 +44,16 @@ export interface FeedParts {
   times?: Partial<SupervisorTimes>;
 }
 
+/** A run that a person wants, or that a crash left. */
+interface RunRequest {
+  recipe: Recipe | null;
+  withFeed: boolean;
+  /** Ends by itself once what a crash left is judged. */
+  recovering: boolean;
+  /** Whoever asked for it starts it; a process that comes up must not. */
+  starting: boolean;
+}
+
 /** Between two words about a feed, unless its state changes. */
 const tellEveryMs = 200;
 const watchModelsEveryMs = 5000;
@@ -55,7 +65,7 @@ export class FeedService {
   readonly #context: StationContext;
   readonly #parts: FeedParts;
   readonly #runs = new Map<string, RunState>();
-  readonly #requests = new Map<string, { recipe: Recipe | null; withFeed: boolean; recovering: boolean }>();
+  readonly #requests = new Map<string, RunRequest>();
   readonly #live = new Set<string>();
   readonly #pendingTells = new Map<string, { timer: NodeJS.Timeout; dueMs: number }>();
   readonly #told = new Set<number>();
@@ -222,24 +232,24 @@ export class FeedService {
     const run = this.#run(projectId);
     const model = this.#context.store.models.active(projectId);
     if (model === null) {
-      const error = new UserError('noModel', 'The project has no active model: nothing can be judged.', 'Train one.');
-      throw error;
+      throw new UserError('noModel', 'The project has no active model: nothing can be judged.', 'Train one.');
     }
-    this.#requests.set(projectId, { recipe, withFeed, recovering });
+    const request: RunRequest = { recipe, withFeed, recovering, starting: true };
+    this.#requests.set(projectId, request);
     run.begin(withFeed ? (recipe?.id ?? null) : null, model.id, recipe?.lot ?? '');
     this.#tellNow(projectId);
     try {
-      const wasUp = this.supervisor.current;
-      const peer = await this.supervisor.peer();
-      // A process that had to be started has taken it up by itself.
-      if (wasUp !== undefined) await this.#startRun(projectId, peer);
-      if (run.hasFault && !run.wanted) throw new UserError('modelUnusable', 'The model can not be used.');
+      await this.#startRun(projectId, await this.supervisor.peer());
     } catch (error) {
+      // The process died under it: it's started again, and takes the run up.
+      if (error instanceof UserError && error.code === 'processStopped') return this.#tellNow(projectId);
       this.#requests.delete(projectId);
       run.end(false);
       run.raise({ ...faultOf(error), code: 'modelUnusable' });
       this.#tellNow(projectId);
       throw error;
+    } finally {
+      request.starting = false;
     }
     return this.#tellNow(projectId);
   }
@@ -247,7 +257,8 @@ export class FeedService {
   async #takeUp(peer: Peer<InferenceMethods>): Promise<void> {
     await peer.call('configure', { folder: this.#context.folder });
     for (const projectId of this.#live) this.#openLive(projectId, peer);
-    for (const projectId of [...this.#requests.keys()]) {
+    for (const [projectId, { starting }] of [...this.#requests]) {
+      if (starting) continue;
       try {
         await this.#startRun(projectId, peer);
       } catch (error) {
@@ -281,7 +292,6 @@ export class FeedService {
       knownFiles: recipe?.source.kind === 'folder' ? store.parts.seenFiles(projectId) : [],
       untold: untold.map((part) => ({
         part,
-        recordKey: `part:${String(part.id)}`,
         picturePath: part.pictureSha256 === null ? null : store.pictures.path(part.pictureSha256),
       })),
     } satisfies FeedRun);

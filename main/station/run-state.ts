@@ -75,6 +75,10 @@ export class RunState {
   decided(partId: number, verdict: 'pass' | 'fail' | 'review' | 'noDecision', latencyMs: number): void {
     this.#inJudgement.delete(partId);
     this.counters[verdict] += 1;
+    // Parts that a run before presented count where they are decided.
+    const { pass, fail, review, noDecision } = this.counters;
+    const known = pass + fail + review + noDecision + this.#inJudgement.size;
+    this.counters.presented = Math.max(this.counters.presented, known);
     if (verdict === 'review') this.counters.waitingForReview += 1;
     this.#lastVerdictMs = Date.now();
     this.#latencies.push(latencyMs);

@@ -184,15 +184,15 @@ export class FeedRunner {
 
   /** Outputs hear of what the process before may not have told them. */
   async #tellAgain(): Promise<void> {
-    for (const { part, recordKey, picturePath } of this.#run.untold) {
+    for (const { part, picturePath } of this.#run.untold) {
       const bytes = picturePath === null ? undefined : await readFile(picturePath).catch(() => undefined);
-      await this.#output(recordOf(part), toldPart(part, this.#run.recipe), recordKey, bytes);
+      await this.#output(recordOf(part), toldPart(part, this.#run.recipe), part.id, bytes);
       this.#parts.station.tell('told', { projectId: this.#run.projectId, partId: part.id });
     }
   }
 
-  async #output(record: InspectionRecord, part: FedPart, recordKey: string, bytes: Uint8Array | undefined) {
-    const id = outputId(part, recordKey);
+  async #output(record: InspectionRecord, part: FedPart, partId: number, bytes: Uint8Array | undefined) {
+    const id = outputId(part.file, partId);
     const write = async (): Promise<void> => {
       await this.#outputs?.accept({ ...record, id }, part, bytes);
       await moveOriginal(this.#run.recipe, part, record.verdict, id);
@@ -251,7 +251,7 @@ export class FeedRunner {
     );
     part.onTaken?.(partId);
     if (verdict !== null) {
-      await moveOriginal(this.#run.recipe, part, verdict, outputId(part, recordKey)).catch(() => undefined);
+      await moveOriginal(this.#run.recipe, part, verdict, outputId(part.file, partId)).catch(() => undefined);
       return undefined;
     }
     this.#keysOnWay.add(recordKey);
@@ -325,7 +325,7 @@ export class FeedRunner {
     this.#onWay.delete(part);
     const region = this.#run.recipe?.region ?? null;
     if (answer !== undefined) this.#parts.live()?.show(() => livePart(record, evidence, answer, region));
-    await this.#output(record, part, read.recordKey, read.bytes);
+    await this.#output(record, part, partId, read.bytes);
     this.#keysOnWay.delete(read.recordKey);
     this.#parts.station.tell('told', { projectId: this.#run.projectId, partId });
   }

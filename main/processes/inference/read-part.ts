@@ -65,9 +65,9 @@ function known(part: FedPart, contentHash: string | undefined): Pick<ReadPart, '
   return { recordKey: part.recordKey ?? recordId(part.file, contentHash ?? ''), contentHash };
 }
 
-/** 32 hex digits for a presentation, as output files name their lines and copies. */
-export function outputId(part: FedPart, recordKey: string): string {
-  return isFileKey(recordKey) ? recordKey : recordId(part.file, recordKey);
+/** 32 hex digits for a part, as output files name their lines and copies: the same however often it's told. */
+export function outputId(source: string, partId: number): string {
+  return recordId(source, `part ${String(partId)}`);
 }
 
 /** Keys of files are `recordId`s; other feeds name their presentations in words. */
