@@ -1,0 +1,272 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { i420FromNv12, i420FromRgba, i420Bytes, limitRange, rgbaFromI420 } from '../../renderer/app/camera/frame.ts';
+import {
+  changedShare,
+  coarseHeight,
+  coarseOf,
+  coarseWidth,
+  lookAt,
+  problemsOf,
+} from '../../renderer/app/camera/look.ts';
+import { StillTrigger } from '../../renderer/app/camera/still-trigger.ts';
+import { contour, paintHeat } from '../../renderer/app/heat.ts';
+import { boxBetween, brushed, outlines, polygonOf, thin } from '../../renderer/app/regions.ts';
+import { placeOf } from '../../renderer/app/views/inspect/shown-part.ts';
+import { pictureFromI420 } from '../../main/feeds/i420.ts';
+import { seeded } from './seeded.ts';
+
+/** Node has no ImageData; the code only needs its fields. */
+class PlainImageData {
+  readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+
+  constructor(width: number, height: number) {
+    this.data = new Uint8ClampedArray(4 * width * height);
+    this.width = width;
+    this.height = height;
+  }
+}
+Object.assign(globalThis, { ImageData: PlainImageData });
+
+describe('camera frames', () => {
+  it('gives training the very pixels that inspection sees', () => {
+    const random = seeded(7);
+    for (const [width, height] of [
+      [8, 6],
+      [7, 5],
+      [1, 1],
+    ] as const) {
+      const i420 = Uint8Array.from({ length: i420Bytes(width, height) }, () => Math.floor(random() * 256));
+      const judged = pictureFromI420(i420, width, height);
+      const { data } = rgbaFromI420(i420, width, height);
+      const kept = Array.from({ length: width * height }, (_, i) => [...data.subarray(4 * i, 4 * i + 3)]).flat();
+      expect(kept).toEqual([...judged.data]);
+    }
+  });
+
+  it('takes the interleaved chroma of NV12 apart', () => {
+    const nv12 = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 50, 60, 51, 61]);
+    expect([...i420FromNv12(nv12, 4, 2)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 50, 51, 60, 61]);
+  });
+
+  it('keeps grey grey and colours near themselves on the way there and back', () => {
+    for (const colour of [
+      [128, 128, 128],
+      [255, 255, 255],
+      [0, 0, 0],
+      [200, 30, 40],
+      [20, 60, 210],
+    ]) {
+      const rgba = new Uint8ClampedArray(4 * 16).map((_, i) => (i % 4 === 3 ? 255 : colour[i % 4]!));
+      const back = rgbaFromI420(i420FromRgba(rgba, 4, 4), 4, 4).data;
+      for (let i = 0; i < 3; i++) expect(Math.abs(back[i]! - colour[i]!)).toBeLessThanOrEqual(3);
+    }
+  });
+
+  it('squeezes full range into limited range at its ends', () => {
+    const i420 = Uint8Array.from([0, 255, 0, 255, 0, 255]);
+    limitRange(i420, 2, 2);
+    expect([...i420]).toEqual([16, 235, 16, 235, 16, 240]);
+  });
+});
+
+describe('self-test of the camera', () => {
+  const scene = (of: (x: number, y: number) => number): Uint8Array =>
+    Uint8Array.from({ length: 320 * 240 }, (_, i) => of(i % 320, Math.floor(i / 320)));
+  const problems = (luma: Uint8Array) => problemsOf(lookAt(luma, 320, 240));
+  const board = (x: number, y: number): number => (((x >> 4) + (y >> 4)) % 2 === 0 ? 60 : 180);
+
+  it('says nothing of a sharp, well lit scene', () => expect(problems(scene(board))).toEqual([]));
+  it('finds it too dark', () => expect(problems(scene((x, y) => 16 + board(x, y) / 12))).toEqual(['tooDark']));
+  it('finds it overexposed', () => expect(problems(scene((x) => (x < 200 ? 235 : 120)))).toEqual(['overexposed']));
+  it('finds it blurred', () =>
+    expect(problems(scene((x, y) => 120 + 50 * Math.sin(x / 40) * Math.cos(y / 40)))).toEqual(['blurred']));
+});
+
+describe('trigger on a part in view that lies still', () => {
+  const empty = (): Uint8Array => new Uint8Array(coarseWidth * coarseHeight).fill(100);
+  /** A bright part whose left edge is at `x`. */
+  const part = (x: number): Uint8Array => {
+    const view = empty();
+    for (let y = 20; y < 50; y++)
+      for (let u = 0; u < 30; u++) if (x + u < coarseWidth) view[y * coarseWidth + x + u] = 200;
+    return view;
+  };
+  const run = (trigger: StillTrigger, views: Uint8Array[]): number =>
+    views.map((view) => trigger.next(view)).filter((state) => state === 'take').length;
+  const times = (n: number, of: (i: number) => Uint8Array): Uint8Array[] => Array.from({ length: n }, (_, i) => of(i));
+
+  it('takes each part once, and nothing else', () => {
+    const trigger = new StillTrigger();
+    expect(run(trigger, times(10, empty)), 'empty view').toBe(0);
+    expect(
+      run(
+        trigger,
+        times(8, (i) => part(4 * i)),
+      ),
+      'moving in',
+    ).toBe(0);
+    expect(
+      run(
+        trigger,
+        times(40, () => part(32)),
+      ),
+      'lying still',
+    ).toBe(1);
+    expect(
+      run(
+        trigger,
+        times(8, (i) => part(32 + 6 * i)),
+      ),
+      'moving out',
+    ).toBe(0);
+    expect(run(trigger, times(20, empty)), 'empty again').toBe(0);
+    expect(run(trigger, [...times(8, (i) => part(4 * i)), ...times(20, () => part(32))]), 'a like part').toBe(1);
+  });
+
+  it('follows slow changes of light while the view is empty', () => {
+    const trigger = new StillTrigger();
+    const dusk = times(120, (i) => empty().fill(100 - Math.floor(i / 4)));
+    expect(run(trigger, dusk)).toBe(0);
+  });
+
+  it('learns the empty view anew when told', () => {
+    const trigger = new StillTrigger();
+    run(trigger, times(10, empty));
+    trigger.learnEmpty();
+    expect(
+      run(
+        trigger,
+        times(20, () => part(30)),
+      ),
+      'this is the empty view now',
+    ).toBe(0);
+  });
+
+  it('sees nothing changed between equal views, all of it between opposite ones', () => {
+    expect(changedShare(empty(), empty())).toBe(0);
+    expect(changedShare(empty().fill(0), empty().fill(255))).toBe(1);
+    expect(coarseOf(new Uint8Array(640 * 480).fill(77), 640, 480).every((value) => value === 77)).toBe(true);
+  });
+});
+
+describe('heat map', () => {
+  it('is transparent where cold and of one hue everywhere', () => {
+    const { data } = paintHeat({ width: 2, height: 1, bytes: Uint8Array.from([0, 200]) }, [214, 0, 126]);
+    expect([...data]).toEqual([214, 0, 126, 0, 214, 0, 126, 200]);
+  });
+
+  it('draws a closed line around what is hot, also at the border', () => {
+    for (const [x, y] of [
+      [2, 2],
+      [0, 0],
+      [4, 4],
+    ] as const) {
+      const bytes = new Uint8Array(25);
+      bytes[y * 5 + x] = 255;
+      const lines = contour({ width: 5, height: 5, bytes });
+      expect(lines.length / 4).toBe(4);
+      // Every end is met by another: closed.
+      const ends = new Map<string, number>();
+      for (let i = 0; i < lines.length; i += 2) {
+        const key = `${lines[i]!.toFixed(4)} ${lines[i + 1]!.toFixed(4)}`;
+        ends.set(key, (ends.get(key) ?? 0) + 1);
+      }
+      expect([...ends.values()].every((count) => count === 2)).toBe(true);
+    }
+  });
+
+  it('draws nothing on a calm map', () =>
+    expect(contour({ width: 4, height: 4, bytes: new Uint8Array(16).fill(120) })).toHaveLength(0));
+
+  it('names the place in words', () => {
+    expect(placeOf({ x: 0.1, y: 0.1 })).toBe('upperLeft');
+    expect(placeOf({ x: 0.5, y: 0.5 })).toBe('middleCentre');
+    expect(placeOf({ x: 1, y: 1 })).toBe('lowerRight');
+  });
+});
+
+describe('regions', () => {
+  it('makes a box whatever the direction of the drag, and none of a click', () => {
+    const box = { shape: 'rectangle', x: 0.2, y: 0.3, width: 0.4, height: 0.2 };
+    expect(boxBetween({ x: 0.2, y: 0.3 }, { x: 0.6, y: 0.5 })).toMatchObject({ shape: 'rectangle', x: 0.2, y: 0.3 });
+    const back = boxBetween({ x: 0.6, y: 0.5 }, { x: 0.2, y: 0.3 });
+    expect(back?.shape === 'rectangle' && back.width).toBeCloseTo(box.width);
+    expect(boxBetween({ x: 0.5, y: 0.5 }, { x: 0.5, y: 0.5 })).toBeNull();
+  });
+
+  it('traces the outline of painted cells', () => {
+    const mask = new Uint8Array(36);
+    for (const i of [7, 8, 13, 14]) mask[i] = 1;
+    const [square, ...more] = outlines(mask, 6, 6);
+    expect(more).toEqual([]);
+    expect(square).toHaveLength(8);
+    expect(square).toContainEqual({ x: 1, y: 1 });
+    expect(square).toContainEqual({ x: 3, y: 3 });
+  });
+
+  it('leaves the hole of a ring out and keeps two areas apart', () => {
+    const ring = new Uint8Array(49);
+    for (let y = 1; y < 6; y++)
+      for (let x = 1; x < 6; x++) if (x === 1 || x === 5 || y === 1 || y === 5) ring[y * 7 + x] = 1;
+    expect(outlines(ring, 7, 7)).toHaveLength(1);
+    const two = new Uint8Array(25);
+    two[0] = two[24] = 1;
+    expect(outlines(two, 5, 5)).toHaveLength(2);
+  });
+
+  it('ends for every mask, and covers its cells exactly once', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 64, maxLength: 64, max: 1 }), (mask) => {
+        const borders = outlines(mask, 8, 8);
+        // Shoelace area of the outer borders: the painted cells and their holes.
+        const area = borders.reduce(
+          (sum, border) =>
+            sum +
+            border.reduce((inner, { x, y }, i) => {
+              const next = border[(i + 1) % border.length]!;
+              return inner + (x * next.y - next.x * y) / 2;
+            }, 0),
+          0,
+        );
+        expect(area).toBeGreaterThanOrEqual(mask.reduce((sum, value) => sum + value, 0) > 0 ? 1 : 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('keeps a painted stroke as one polygon of at most 500 points inside the picture', () => {
+    const stroke = Array.from({ length: 400 }, (_, i) => ({
+      x: 0.5 + 0.6 * Math.sin(i / 20),
+      y: 0.5 + 0.3 * Math.cos(i / 13),
+    }));
+    const regions = brushed(stroke, 0.02, 0.75);
+    expect(regions.length).toBeGreaterThan(0);
+    for (const region of regions) {
+      expect(region.shape).toBe('polygon');
+      if (region.shape !== 'polygon') continue;
+      expect(region.points.length).toBeLessThanOrEqual(500);
+      expect(region.points.every(({ x, y }) => x >= 0 && x <= 1 && y >= 0 && y <= 1)).toBe(true);
+    }
+  });
+
+  it('thins a straight line to its ends', () => {
+    expect(
+      thin(
+        Array.from({ length: 50 }, (_, i) => ({ x: i, y: 2 * i })),
+        0.01,
+      ),
+    ).toEqual([
+      { x: 0, y: 0 },
+      { x: 49, y: 98 },
+    ]);
+    expect(
+      polygonOf([
+        { x: 0, y: 0 },
+        { x: 1, y: 1 },
+      ]),
+    ).toBeNull();
+  });
+});
