@@ -1,0 +1,116 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { SeenSet } from '../../main/inspection/seen-set.ts';
+import type { FedPart, FeedNews } from '../../main/feeds/feed.ts';
+import { httpFeed, type HttpLimits } from '../../main/feeds/http.ts';
+
+let server: Server | undefined;
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  server = createServer(listener);
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/shot`;
+}
+
+/** Takes so many parts, then ends the feed. */
+async function take(
+  url: string,
+  count: number,
+  limits: Partial<HttpLimits> = {},
+): Promise<{ parts: FedPart[]; news: FeedNews[] }> {
+  const controller = new AbortController();
+  const news: FeedNews[] = [];
+  const parts: FedPart[] = [];
+  const feed = httpFeed(
+    { kind: 'http', url, intervalMs: 50 },
+    {
+      lot: () => 'L7',
+      knownFiles: new SeenSet(),
+      outputFolder: null,
+      onNews: (entry) => news.push(entry),
+      signal: controller.signal,
+    },
+    { firstRetryMs: 10, longestRetryMs: 20, ...limits },
+  );
+  for await (const part of feed) {
+    parts.push(part);
+    if (parts.length === count) controller.abort();
+  }
+  return { parts, news };
+}
+
+const bytesOf = ({ content }: FedPart): string =>
+  content !== undefined && 'bytes' in content ? Buffer.from(content.bytes).toString('latin1') : '';
+
+test('snapshots: each is a part of its own; name and password are sent, and not written down', async () => {
+  const logins: (string | undefined)[] = [];
+  let shots = 0;
+  const url = await serve((request, response) => {
+    logins.push(request.headers.authorization);
+    response.writeHead(200, { 'content-type': 'image/png' }).end(`shot ${String(++shots)}`);
+  });
+  const { parts, news } = await take(url.replace('//', '//me:s%20cret@'), 3);
+  expect(parts.map(bytesOf)).toEqual(['shot 1', 'shot 2', 'shot 3']);
+  expect(parts.map(({ content }) => content)).toMatchObject([{ extension: 'png' }, {}, {}]);
+  expect(new Set(parts.map(({ recordKey }) => recordKey)).size).toBe(3);
+  expect(parts[0]).toMatchObject({ lot: 'L7', file: `${url} #1` });
+  expect(logins[0]).toBe(`Basic ${Buffer.from('me:s cret').toString('base64')}`);
+  expect(news).toEqual([]);
+});
+
+test('a camera that fails is lost once, loud, and comes back by itself', async () => {
+  let requests = 0;
+  const url = await serve((_, response) => {
+    requests += 1;
+    if (requests === 2 || requests === 3) response.writeHead(503).end();
+    else response.writeHead(200, { 'content-type': 'image/jpeg' }).end('ok');
+  });
+  const { parts, news } = await take(url, 2);
+  expect(parts).toHaveLength(2);
+  expect(news.map(({ type }) => type)).toEqual(['lost', 'back']);
+  expect(news[0]).toMatchObject({ message: expect.stringContaining('503') as string });
+});
+
+test('silence, pictures too large and redirections are refused', async () => {
+  const answers: RequestListener[] = [
+    () => undefined,
+    (_, response) => response.writeHead(200, { 'content-type': 'image/jpeg' }).end(Buffer.alloc(2000)),
+    (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
+    (_, response) => response.writeHead(200, { 'content-type': 'image/jpeg' }).end('fine'),
+  ];
+  const url = await serve((request, response) => answers.shift()!(request, response));
+  const { parts, news } = await take(url, 1, { silenceMs: 100, mostBytes: 1000 });
+  expect(parts.map(bytesOf)).toEqual(['fine']);
+  expect(answers).toHaveLength(0);
+  expect(news.map(({ type }) => type)).toEqual(['lost', 'back']);
+});
+
+test.each([
+  ['with content lengths', true],
+  ['without them', false],
+])('a stream %s: pictures at the interval, the frames between are counted', async (_, withLength) => {
+  let frame = 0;
+  const url = await serve((request, response) => {
+    response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary="--edge"' });
+    const timer = setInterval(() => {
+      frame += 1;
+      const body = `frame ${String(frame)} \r\n of bytes`;
+      const length = withLength ? `Content-Length: ${String(body.length)}\r\n` : '';
+      const text = `--edge\r\nContent-Type: image/jpeg\r\n${length}\r\n${body}\r\n`;
+      // In two pieces, as a network cuts it.
+      response.write(text.slice(0, 30));
+      response.write(text.slice(30));
+    }, 10);
+    request.on('close', () => clearInterval(timer));
+  });
+  const { parts, news } = await take(url, 3);
+  expect(parts).toHaveLength(3);
+  for (const part of parts) expect(bytesOf(part)).toMatch(/^frame \d+ \r\n of bytes$/);
+  expect(news.filter(({ type }) => type === 'skipped').length).toBeGreaterThan(0);
+  expect(news.filter(({ type }) => type === 'lost')).toEqual([]);
+});
