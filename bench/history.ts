@@ -54,7 +54,7 @@ function make({ database, projects }: Store): string {
   const indexes = database.all<{ name: string; sql: string }>(
     "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'parts' AND sql IS NOT NULL",
   );
-  database.exec('PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -1000000');
+  database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -500000');
   database.exec('DROP TRIGGER parts_counted; DROP TRIGGER parts_regrouped; DROP TRIGGER parts_uncounted');
   for (const { name } of indexes) database.exec(`DROP INDEX ${name}`);
   database.exec(
@@ -125,7 +125,7 @@ function make({ database, projects }: Store): string {
   for (const { sql } of indexes) database.exec(sql);
   database.exec(countTriggers);
   database.exec(
-    'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; PRAGMA wal_checkpoint(TRUNCATE)',
+    'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL',
   );
   return id;
 }
