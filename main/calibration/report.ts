@@ -5,7 +5,7 @@ import { describeOperatingPoint, type OperatingPoint } from '../../shared/calibr
 import type { ThresholdBasis, ThresholdPolicy } from '../../shared/calibration/policies.ts';
 import { calibrateClasses, type ClassedCalibration } from '../../shared/calibration/pooling.ts';
 import { aurocInterval, type AurocInterval } from '../../shared/calibration/roc-uncertainty.ts';
-import { type Sentence, sentence } from '../../shared/calibration/sentences.ts';
+import { type Sentence, type SentenceKey, sentence } from '../../shared/calibration/sentences.ts';
 import type { CalibratedThresholds, ThresholdCalibration } from '../../shared/calibration/thresholds.ts';
 import {
   unknownClassThreshold,
@@ -193,6 +193,9 @@ function stored(
   };
 }
 
+/** The guarantees say more about the same rates: these hold at any threshold. */
+const bandKeys = new Set<SentenceKey>(['escapeBand', 'falseRejectBand']);
+
 /** The report in plain lines, as the terminal and the calibration section of a report show it. */
 export function calibrationLines(report: CalibrationReport): string[] {
   const { calibration, operatingPoint, auroc, unknownClass, notes } = report;
@@ -208,10 +211,13 @@ export function calibrationLines(report: CalibrationReport): string[] {
     );
   }
   if (operatingPoint !== null)
-    lines.push('On the pictures given:', ...operatingPoint.sentences.map(({ text }) => `  ${text}`));
+    lines.push(
+      'On the pictures given:',
+      ...operatingPoint.sentences.filter(({ key }) => !bandKeys.has(key)).map(({ text }) => `  ${text}`),
+    );
   if (auroc.auroc !== null) {
     lines.push(
-      `AUROC ${auroc.auroc.toFixed(4)} (${(100 * auroc.confidence).toFixed(0)} %: ${auroc.low.toFixed(4)} to ${auroc.high.toFixed(4)}, ${auroc.method === 'delong' ? 'DeLong' : 'exact band'}).`,
+      `AUROC ${auroc.auroc.toFixed(4)} (${(100 * auroc.confidence).toFixed(0)} %: ${auroc.low.toFixed(4)} to ${auroc.high.toFixed(4)}, ${auroc.method === 'delong' ? 'DeLong' : 'exact bound'}).`,
     );
   }
   if (classes.length > 1) lines.push(...classes.map(({ statement }) => statement.text));

@@ -238,7 +238,8 @@ function describe(
   const { escapes, falseRejects, reviews, defectsInReview } = point.perThousand;
   if (escapes.value !== null && falseRejects.value !== null && reviews.value !== null) {
     const params = { escapes: escapes.value, falseRejects: falseRejects.value, reviews: reviews.value };
-    said.push(sentence('perThousand', { defectRate, ...params }));
+    const highs = { escapesHigh: escapes.high, falseRejectsHigh: falseRejects.high, reviewsHigh: reviews.high };
+    said.push(sentence('perThousand', { defectRate, ...params, ...highs }));
     if (reviews.value > 0 && defectsInReview.value !== null) {
       said.push(sentence('reviewersCatch', { defects: defectsInReview.value, reviews: reviews.value }));
     }

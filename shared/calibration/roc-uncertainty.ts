@@ -12,10 +12,11 @@ export interface AurocInterval extends Interval {
   standardError: number | null;
   confidence: number;
   /**
-   * `delong`: Wald interval on the logit scale. `band`: areas under the lower and upper edge of the exact simultaneous
-   * band, where DeLong's variance is 0 (perfect separation) and would pretend certainty.
+   * `delong`: Wald interval on the logit scale. Where DeLong's variance is 0 or unknown it would pretend certainty:
+   * `separation`: no defect below a good part (or all), see {@link separatedBound}; `band`: areas under the edges of the
+   * exact simultaneous band.
    */
-  method: 'delong' | 'band' | 'none';
+  method: 'delong' | 'separation' | 'band' | 'none';
 }
 
 /**
@@ -32,7 +33,20 @@ export function aurocInterval(scores: ArrayLike<number>, labels: Labels, confide
   const ofNegatives = Float64Array.from(negatives, (score) => 1 - placement(positives, score));
   const auroc = mean(ofPositives);
   const standardError = m < 2 || n < 2 ? null : Math.sqrt(variance(ofPositives) / m + variance(ofNegatives) / n);
-  if (standardError === null || standardError === 0 || auroc === 0 || auroc === 1) {
+  if (auroc === 1) {
+    return { auroc, standardError, low: separatedBound(m, n, confidence), high: 1, confidence, method: 'separation' };
+  }
+  if (auroc === 0) {
+    return {
+      auroc,
+      standardError,
+      low: 0,
+      high: 1 - separatedBound(m, n, confidence),
+      confidence,
+      method: 'separation',
+    };
+  }
+  if (standardError === null || standardError === 0) {
     return { auroc, standardError, ...bandArea(ranked, confidence), confidence, method: 'band' };
   }
   const z = normalQuantile((1 + confidence) / 2);
@@ -40,6 +54,16 @@ export function aurocInterval(scores: ArrayLike<number>, labels: Labels, confide
   const half = (z * standardError) / (auroc * (1 - auroc));
   const back = (value: number): number => 1 / (1 + Math.exp(-value));
   return { auroc, standardError, low: back(logit - half), high: back(logit + half), confidence, method: 'delong' };
+}
+
+/**
+ * Lower bound of the AUROC when all m defects score higher than all n good parts: a good part lies at or below the
+ * highest seen with probability at least a, a defect at or above the lowest seen with at least b (exact one-sided
+ * bounds, together at `confidence`), and then the defect wins: AUROC >= a b.
+ */
+function separatedBound(m: number, n: number, confidence: number): number {
+  const risk = 1 - Math.sqrt(confidence);
+  return risk ** (1 / m) * risk ** (1 / n);
 }
 
 /** Share of the ascending scores below `score`, ties half. */

@@ -72,7 +72,7 @@ export const sentenceTemplates = {
   counts:
     'Of {normals} good parts {falseRejects} fail and {normalReviews} are reviewed; of {defects} defects {escapes} escape and {defectReviews} are reviewed.',
   perThousand:
-    'Of 1,000 parts at a defect rate of {defectRate:percent}: {escapes:number} escapes, {falseRejects:number} false rejects, {reviews:number} reviews.',
+    'Of 1,000 parts at a defect rate of {defectRate:percent}: {escapes:number} escapes (up to {escapesHigh:number}), {falseRejects:number} false rejects (up to {falseRejectsHigh:number}), {reviews:number} reviews (up to {reviewsHigh:number}).',
   perHour:
     'At {partsPerHour:number} parts an hour: {reviews:number} reviews, {falseRejects:number} false rejects, {escapes:number} escapes an hour.',
   reviewersCatch: 'People must catch {defects:number} defects among {reviews:number} reviewed parts of 1,000.',
@@ -94,6 +94,8 @@ export const sentenceTemplates = {
   // Unknown class
   unknownOrder:
     'With {confidence:percent} confidence at most {high:percent} of parts of known classes are taken for unknown (held-out good parts used: {n}).',
+  unknownTooFew:
+    '{n} good parts that took no part in training cannot show that at most {rate:percent} of known parts are taken for unknown, with {confidence:percent} confidence. Further good parts needed: {moreNormals}.',
   unknownClass:
     'The part looks like none of the known classes (distance {distance:number}, known parts reach {threshold:number}).',
   classUnchecked:

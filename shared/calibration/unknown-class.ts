@@ -48,7 +48,7 @@ export function unknownClassThreshold(
   const statement = sentence('unknownOrder', { confidence, high, n });
   const threshold: UnknownClassThreshold = { ok: true, value, falseAlarmRate: high, confidence, normals: n, statement };
   if (kept) return threshold;
-  const reason = sentence('tooFewNormals', { n, rate, confidence, moreNormals: more });
+  const reason = sentence('unknownTooFew', { n, rate, confidence, moreNormals: more });
   return { ok: false, reason, moreNormals: more, reachable: threshold };
 }
 

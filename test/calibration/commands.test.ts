@@ -94,7 +94,7 @@ describe('calibrate', () => {
     expect(record?.pooled?.review).toBeLessThan(1);
     expect(record?.pooled?.statement).toMatch(/at most 5 % of defective parts.*at most 5 % of good parts/);
     expect(record?.report.operatingPoint?.perHour?.reviews.value).toBeCloseTo(0, 5);
-    expect(record?.report.auroc).toMatchObject({ auroc: 1, method: 'band' });
+    expect(record?.report.auroc).toMatchObject({ auroc: 1, method: 'separation' });
     expect(record?.report.unknownClass).toMatchObject({ ok: false, moreNormals: 239 });
     expect(run.err).toMatch(/Of 1,000 parts at a defect rate of 0\.5 %/);
     expect(run.err).toMatch(/test pictures are used/);

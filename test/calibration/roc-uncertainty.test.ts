@@ -47,18 +47,26 @@ describe('AUROC interval', () => {
 
   it('perfect separation does not look certain', () => {
     const perfect = aurocInterval([1, 2, 3, 4, 5, 6], [0, 0, 0, 1, 1, 1]);
-    expect(perfect).toMatchObject({ auroc: 1, method: 'band', high: 1 });
+    expect(perfect).toMatchObject({ auroc: 1, method: 'separation', high: 1 });
+    // (1 - sqrt(0.95))^(1/3), twice.
+    expect(perfect.low).toBeCloseTo((1 - Math.sqrt(0.95)) ** (2 / 3), 12);
+    expect(aurocInterval([4, 5, 6, 1, 2, 3], [0, 0, 0, 1, 1, 1])).toMatchObject({
+      auroc: 0,
+      low: 0,
+      high: 1 - perfect.low,
+    });
     expect(perfect.low).toBeLessThan(0.5);
     const many = sample(100, 100, 50);
     const sure = aurocInterval(many.scores, many.labels);
-    expect(sure.low).toBeGreaterThan(0.8);
+    expect(sure.low).toBeGreaterThan(0.9);
     expect(sure.low).toBeLessThan(1);
   });
 
   it('one label only says nothing; one part of a label hardly anything', () => {
     expect(aurocInterval([1, 2], [0, 0])).toMatchObject({ auroc: null, low: 0, high: 1, method: 'none' });
     const single = aurocInterval([1, 2, 3], [0, 0, 1]);
-    expect(single).toMatchObject({ auroc: 1, standardError: null, method: 'band' });
+    expect(single).toMatchObject({ auroc: 1, standardError: null, method: 'separation' });
+    expect(aurocInterval([1, 3, 2], [0, 0, 1])).toMatchObject({ auroc: 0.5, standardError: null, method: 'band' });
     expect(single.low).toBeLessThan(0.2);
     expect(() => aurocInterval([1, NaN], [0, 1])).toThrow(/not a number/);
   });
