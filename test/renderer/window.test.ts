@@ -1,0 +1,245 @@
+import type { Page } from '@playwright/test';
+import type axe from 'axe-core';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FakeOptions } from './fake-station.ts';
+import { findChromium, startHarness, type Harness } from './harness.ts';
+
+/** The window in a browser of this machine, against the fake station. Electron itself is tested elsewhere. */
+const chromium = findChromium();
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const screens = ['inspect', 'label', 'project', 'train', 'thresholds', 'history', 'settings'] as const;
+
+describe.skipIf(chromium === undefined)('the window', () => {
+  let harness: Harness;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    harness = await startHarness(chromium!, ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']);
+  });
+  afterAll(() => harness.close());
+
+  async function open(path: string, fake: FakeOptions = {}): Promise<Page> {
+    const page = await harness.open(path, { fake });
+    page.on('pageerror', (error) => complaints.push(`${path}: ${error.message}`));
+    page.on('console', (message) => {
+      // Pictures of parts that the fake station never kept are missing on purpose.
+      if (message.type() === 'error' && !message.text().includes('404')) complaints.push(`${path}: ${message.text()}`);
+    });
+    await page.locator('main').waitFor();
+    return page;
+  }
+
+  async function seriousFindings(page: Page): Promise<string[]> {
+    await page.evaluate(axeSource);
+    const found = await page.evaluate(() =>
+      (window as unknown as { axe: typeof axe }).axe.run(document, { resultTypes: ['violations'] }),
+    );
+    return found.violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) =>
+        nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary ?? ''}`),
+      );
+  }
+
+  const shown = (page: Page) => page.locator('.verdict-panel .verdict.hero').textContent();
+
+  for (const theme of ['light', 'dark', 'contrast'] as const) {
+    it(`has nothing serious for axe on any screen, ${theme}`, async () => {
+      for (const screen of screens) {
+        const page = await open(screen, { theme });
+        await page.waitForTimeout(400);
+        expect(await seriousFindings(page), screen).toEqual([]);
+        await page.context().close();
+      }
+    });
+  }
+
+  it('has nothing serious for axe on a judged part, a fault, the lock screen, a dialog and single view', async () => {
+    const judged = await open('inspect');
+    await judged.getByRole('button', { name: 'Start' }).first().click();
+    await judged.locator('.verdict-panel').waitFor();
+    expect(await seriousFindings(judged), 'judged').toEqual([]);
+    await judged.getByRole('button', { name: /Lot/ }).click();
+    await judged.getByRole('dialog').waitFor();
+    expect(await seriousFindings(judged), 'dialog').toEqual([]);
+    const fault = await open('inspect', { feed: 'fault' });
+    await fault.getByRole('alert').waitFor();
+    expect(await seriousFindings(fault), 'fault').toEqual([]);
+    const locked = await open('inspect', { locked: true });
+    expect(await seriousFindings(locked), 'lock').toEqual([]);
+    const single = await open('label');
+    await single.getByText('Single').click();
+    await single.locator('aside').waitFor();
+    expect(await seriousFindings(single), 'single').toEqual([]);
+    for (const page of [judged, fault, locked, single]) await page.context().close();
+  });
+
+  it('shows judged parts with their verdict, and takes answers by key', async () => {
+    const page = await open('inspect', { intervalMs: 150 });
+    await page.getByRole('button', { name: 'Start' }).first().click();
+    await page.locator('.thumb').nth(3).waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    expect(['PASS', 'FAIL', 'REVIEW']).toContain(await shown(page));
+    await page.keyboard.press('f');
+    await page.locator('.person').waitFor();
+    expect(await page.locator('.person').textContent()).toContain('FAIL');
+    await page.keyboard.press('1');
+    await page.locator('.person', { hasText: 'impurity' }).waitFor();
+    await page.keyboard.press('u');
+    await page.keyboard.press('u');
+    await page.locator('.person').waitFor({ state: 'detached' });
+    await page.keyboard.press('ArrowLeft');
+    await page.locator('.banner', { hasText: 'An earlier part' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.banner', { hasText: 'Stopped' }).waitFor();
+    await page.context().close();
+  });
+
+  it('works off the review queue by key', async () => {
+    const page = await open('inspect');
+    await page.keyboard.press('r');
+    await page.locator('.banner', { hasText: 'wait for an answer' }).waitFor();
+    const first = await page.locator('.identity').textContent();
+    await page.keyboard.press('p');
+    await page.waitForFunction((before) => document.querySelector('.identity')?.textContent !== before, first);
+    const calls = await page.evaluate(() => (window as unknown as { fakeLog: string[] }).fakeLog);
+    expect(calls.filter((name) => name === 'parts.answer')).toHaveLength(1);
+    await page.context().close();
+  });
+
+  it('is loud about a fault until it was acknowledged', async () => {
+    const page = await open('inspect', { feed: 'fault' });
+    await page.locator('.fault-panel.loud').waitFor();
+    expect(await page.locator('.fault-panel').textContent()).toContain('treat every one as failed');
+    await page.getByRole('button', { name: 'I have seen it' }).click();
+    await page.locator('.fault-panel:not(.loud)').waitFor();
+    await page.getByRole('button', { name: 'Start again' }).waitFor();
+    await page.context().close();
+  });
+
+  it('judges dropped files', async () => {
+    const page = await open('inspect');
+    await page.evaluate(() => {
+      const files = new DataTransfer();
+      for (const name of ['b10.png', 'b9.png']) files.items.add(new File(['x'], name));
+      window.dispatchEvent(new DragEvent('dragenter', { dataTransfer: files }));
+      window.dispatchEvent(new DragEvent('drop', { dataTransfer: files, cancelable: true }));
+    });
+    await page.getByText('2 pictures are being judged.').waitFor();
+    await page.context().close();
+  });
+
+  it('labels by keyboard alone, draws a region, and undoes', async () => {
+    const page = await open('label');
+    await page.locator('.tile').first().waitFor();
+    const labelled = async (): Promise<number> =>
+      page.evaluate(() => (window as unknown as { fake: { data: { labels: unknown[] } } }).fake.data.labels.length);
+    await page.keyboard.press('p');
+    await page.keyboard.press('2');
+    await page.keyboard.press('n');
+    await page.waitForFunction(
+      () => (window as unknown as { fake: { data: { labels: unknown[] } } }).fake.data.labels.length === 3,
+    );
+    await page.keyboard.press('Enter');
+    await page.locator('.single').waitFor();
+    await page.keyboard.press('b');
+    const layer = (await page.locator('.layer').boundingBox())!;
+    await page.mouse.move(layer.x + 100, layer.y + 100);
+    await page.mouse.down();
+    await page.mouse.move(layer.x + 180, layer.y + 190);
+    await page.mouse.up();
+    await page.locator('.layer rect').waitFor();
+    await page.keyboard.press('d');
+    await page.mouse.move(layer.x + 240, layer.y + 240);
+    await page.mouse.down();
+    await page.mouse.move(layer.x + 320, layer.y + 260);
+    await page.mouse.up();
+    await page.locator('.layer polygon').waitFor();
+    expect(await labelled()).toBe(5);
+    await page.keyboard.press('u');
+    await page.locator('.layer polygon').waitFor({ state: 'detached' });
+    await page.keyboard.press('u');
+    await page.locator('.layer rect').waitFor({ state: 'detached' });
+    expect(await labelled()).toBe(3);
+    await page.context().close();
+  });
+
+  it('settles a conflict', async () => {
+    const page = await open('label');
+    await page.getByText('Conflicts').click();
+    await page.locator('article').nth(1).waitFor();
+    await page.locator('article').first().getByRole('button', { name: 'Fail' }).click();
+    await page.locator('article').nth(1).waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
+  it('lets nobody past the lock screen without the right secret', async () => {
+    const page = await open('inspect', { locked: true });
+    await page.getByRole('button', { name: /Minh/ }).click();
+    for (const digit of '9999') await page.getByRole('button', { name: digit, exact: true }).click();
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('This is not the right PIN or password.').waitFor();
+    await page.keyboard.type('1234');
+    await page.keyboard.press('Enter');
+    await page.locator('.inspect').waitFor();
+    // An operator has no screens that only others may use.
+    expect(await page.getByRole('link', { name: 'Train' }).count()).toBe(0);
+    expect(await page.getByRole('link', { name: 'Label' }).count()).toBe(1);
+    await page.context().close();
+  });
+
+  it('reads a camera in its worker: one part for each trigger, and goes on after it was unplugged', async () => {
+    const page = await open('inspect');
+    await page.locator('.recipe').selectOption({ label: 'Camera 1' });
+    await page.getByRole('button', { name: 'Start' }).first().click();
+    await page.getByText(/frames\/s/).waitFor({ timeout: 15_000 });
+    const frames = () =>
+      page.evaluate(
+        () =>
+          (window as unknown as { fake: { live: { frames: { width: number; triggered: boolean }[] } } }).fake.live
+            .frames,
+      );
+    for (let i = 0; i < 3; i++) {
+      await page.keyboard.press('t');
+      await page.waitForFunction(
+        (count) => (window as unknown as { fake: { live: { frames: unknown[] } } }).fake.live.frames.length === count,
+        i + 1,
+      );
+    }
+    expect(await frames()).toHaveLength(3);
+    expect((await frames()).every(({ width, triggered }) => width > 0 && triggered)).toBe(true);
+    await page.locator('.thumb').nth(2).waitFor();
+
+    await page.evaluate(() => {
+      const video = document.querySelector('video')!;
+      for (const track of (video.srcObject as MediaStream).getVideoTracks()) track.dispatchEvent(new Event('ended'));
+    });
+    await page.locator('.fault-panel', { hasText: 'unplugged' }).waitFor();
+    await page.locator('.fault-panel').waitFor({ state: 'detached', timeout: 15_000 });
+    await page.getByText(/frames\/s/).waitFor({ timeout: 15_000 });
+    await page.keyboard.press('t');
+    await page.waitForFunction(
+      () => (window as unknown as { fake: { live: { frames: unknown[] } } }).fake.live.frames.length === 4,
+    );
+    await page.context().close();
+  });
+
+  it('speaks every language on the operator’s screen', async () => {
+    for (const [language, word] of [
+      ['de', 'Angehalten'],
+      ['ko', '정지됨'],
+      ['zh-CN', '已停止'],
+    ] as const) {
+      const page = await open('inspect', { language });
+      await page.getByText(word).first().waitFor();
+      expect(await page.evaluate(() => document.documentElement.lang)).toBe(language);
+      await page.context().close();
+    }
+  });
+
+  it('broke nothing on the way: no error, nothing refused by the content security policy', () => {
+    expect(complaints).toEqual([]);
+  });
+});
