@@ -5,6 +5,7 @@
  *   node bench/run.mjs bench/faithfulness.ts --model ALL.twin --data DIR [--data DIR ...]
  *
  * --limit N       defective pictures of a class at most (default 12)
+ * --regions NAME  what is masked: hottest (default), or all regions that the map marks
  * --randoms N     random regions a picture (default 2)
  * --fill NAMES    how regions are masked, by commas: surroundings, nearest, grey (default surroundings,nearest)
  * --dilate PX     what belongs to a labelled defect around its mask, at the network's size (default 8)
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     model: { type: 'string' },
     data: { type: 'string', multiple: true, default: [] },
     limit: { type: 'string', default: '12' },
+    regions: { type: 'string', default: 'hottest' },
     randoms: { type: 'string', default: '2' },
     fill: { type: 'string', default: 'surroundings,nearest' },
     dilate: { type: 'string', default: '8' },
@@ -86,7 +88,8 @@ async function measure(ref: PictureRef): Promise<void> {
   const prepared = preparePicture(await readPicture(ref.path), { size });
   const result = (await detector.inspect([prepared]))[0]!;
   const scores = scoreMap(result);
-  const [hottest] = hotRegions(scores, size, size, 0);
+  const regions = hotRegions(scores, size, size, 0);
+  const [hottest] = regions;
   if (hottest === undefined) return;
   const truth = maskToSize(await readPicture(ref.maskPath!), { size });
   const tally: Tally = tallies.get(ref.className) ?? {
@@ -103,7 +106,9 @@ async function measure(ref: PictureRef): Promise<void> {
   tally.pictures++;
   if (truth[at] !== 0) tally.pointedStrictly++;
   if (dilate(truth, size, size, Number(options.dilate))[at] !== 0) tally.pointed++;
-  const marked = dilate(hottest.mask, size, size, regionMargin(size));
+  const masked = options.regions === 'all' ? regions : [hottest];
+  const inside = hottest.mask.map((_, i) => (masked.some(({ mask }) => mask[i] !== 0) ? 1 : 0));
+  const marked = dilate(inside, size, size, regionMargin(size));
   tally.share += marked.reduce((sum, value) => sum + value, 0) / marked.length;
   const nearest = await nearestNormal(result.nearestNormal);
   for (const fill of fills) {

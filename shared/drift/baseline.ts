@@ -37,7 +37,7 @@ const fewestParts = 8;
 /** Median likeness from which a class counts as lying in one place. */
 const leastLikeness = 0.6;
 /** Shares of the good parts that lie beyond a level; the first level is the outermost part itself. */
-const levelShares = [0, 0.05, 0.2];
+const levelShares = [0, 0.05, 0.2, 0.45];
 /** Parts that the spread of all classes counts for beside a class's own. */
 const priorParts = 10;
 

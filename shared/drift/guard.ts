@@ -83,11 +83,28 @@ export class DriftGuard {
   }
 
   /** Takes the next part. */
-  observe({ statistics, result, at, cameraSettings }: DriftObservation): DriftState {
+  observe(observation: DriftObservation): DriftState {
+    const { result, at, cameraSettings } = observation;
+    return this.observeValues(result.className, this.valuesOf(observation), at, cameraSettings);
+  }
+
+  /** Numbers of a part as the streams have them, e.g. to be stored; null for a class that the baseline doesn't know. */
+  valuesOf({ statistics, result }: DriftObservation): StreamValues | null {
+    const known = this.#classes.get(result.className);
+    return known === undefined ? null : streamValues(statistics, result, known.reference);
+  }
+
+  /** Takes the next part by its numbers, e.g. stored ones of a past shift. */
+  observeValues(
+    className: string,
+    values: StreamValues | null,
+    at?: string,
+    cameraSettings?: DriftObservation['cameraSettings'],
+  ): DriftState {
     this.#parts++;
     if ((this.#parts - 1) % this.#settings.partsPerShift === 0) for (const bets of this.#bets) bets.restart();
-    const known = this.#classes.get(result.className);
-    if (known !== undefined) this.#take(streamValues(statistics, result, known.reference), known.baseline, at);
+    const known = this.#classes.get(className);
+    if (known !== undefined && values !== null) this.#take(values, known.baseline, at);
     const changed = this.#changedSettings(cameraSettings);
     if (this.#alarm === null && changed.length > 0) this.#alarm = this.#cameraAlarm(changed, at);
     const alarm = this.#alarm;

@@ -46,7 +46,10 @@ export function blurred(picture: Picture, sigma: number): Picture {
   return { width, height, data: Uint8Array.from(pass(pass(picture.data, true), false), Math.round) };
 }
 
-/** The part lies elsewhere: moved right, down (pixels) and turned about the middle (degrees); edges held. */
+/**
+ * The part lies elsewhere: moved right, down (pixels) and turned about the middle (degrees); edges held. Bicubic, because
+ * bilinear interpolation would blur what a real part's turning doesn't.
+ */
 export function moved(picture: Picture, dx: number, dy: number, degrees: number): Picture {
   const { width, height } = picture;
   const data = new Uint8Array(picture.data.length);
@@ -56,19 +59,36 @@ export function moved(picture: Picture, dx: number, dy: number, degrees: number)
     for (let x = 0; x < width; x++) {
       const cx = x - width / 2 - dx;
       const cy = y - height / 2 - dy;
-      const px = clamp(Math.cos(angle) * cx - Math.sin(angle) * cy + width / 2, width - 1);
-      const py = clamp(Math.sin(angle) * cx + Math.cos(angle) * cy + height / 2, height - 1);
-      const left = Math.min(width - 2, Math.floor(px));
-      const top = Math.min(height - 2, Math.floor(py));
-      const fx = px - left;
-      const fy = py - top;
-      for (let c = 0; c < 3; c++) {
-        const at = 3 * (top * width + left) + c;
-        const upper = picture.data[at]! * (1 - fx) + picture.data[at + 3]! * fx;
-        const lower = picture.data[at + 3 * width]! * (1 - fx) + picture.data[at + 3 * width + 3]! * fx;
-        data[3 * (y * width + x) + c] = Math.round(upper * (1 - fy) + lower * fy);
+      const px = Math.cos(angle) * cx - Math.sin(angle) * cy + width / 2;
+      const py = Math.sin(angle) * cx + Math.cos(angle) * cy + height / 2;
+      const left = Math.floor(px);
+      const top = Math.floor(py);
+      const across = cubic(px - left);
+      const down = cubic(py - top);
+      let [red, green, blue] = [0, 0, 0];
+      for (let row = 0; row < 4; row++) {
+        const line = width * clamp(top + row - 1, height - 1);
+        for (let column = 0; column < 4; column++) {
+          const at = 3 * (line + clamp(left + column - 1, width - 1));
+          const weight = down[row]! * across[column]!;
+          red += weight * picture.data[at]!;
+          green += weight * picture.data[at + 1]!;
+          blue += weight * picture.data[at + 2]!;
+        }
       }
+      data.set(
+        [red, green, blue].map((value) => clamp(Math.round(value), 255)),
+        3 * (y * width + x),
+      );
     }
   }
   return { width, height, data };
+}
+
+/** Weights of the four pixels around a place (Keys 1981, a = -0.75: sharper than usual). @param t 0..1 behind the second */
+function cubic(t: number): [number, number, number, number] {
+  const a = -0.75;
+  const near = (d: number): number => ((a + 2) * d - (a + 3)) * d * d + 1;
+  const far = (d: number): number => ((d - 5) * d + 8) * d * a - 4 * a;
+  return [far(1 + t), near(t), near(1 - t), far(2 - t)];
 }
