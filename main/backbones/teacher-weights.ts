@@ -85,6 +85,10 @@ export class TeacherWeights {
   readonly #prefix: string;
   readonly #known = new Set<string>();
 
+  get precision(): TeacherPrecision {
+    return this.#precision;
+  }
+
   /** @param prefix of the constants' names, to keep them apart from other networks in the graph */
   constructor(graph: OnnxGraph, weights: Dinov2Weights, precision: TeacherPrecision, prefix: string) {
     this.#graph = graph;
@@ -179,6 +183,34 @@ export class TeacherWeights {
     const weight = this.#stored(`${name}.weight`, [count, width], () => scaled('weight'));
     const y = graph.node('Gemm', [x, weight, bias], { transB: { int: 1 } })[0];
     return apart ? graph.node('Mul', [y, this.plain(factor)])[0] : y;
+  }
+
+  /**
+   * Weights of the keys or values of every head, for products with one query: keys `[heads, d, C]`, values `[heads, C, d]`.
+   * Not for `int8`, whose products are whole layers.
+   */
+  headWeights(block: string, kind: 'keys' | 'values'): string {
+    const { embedDim: c, heads } = this.#weights;
+    const d = c / heads;
+    const key = `${block}.attn.qkv.weight`;
+    const rows = () => readRows(this.#weights.tensors.get(key)!, kind === 'keys' ? c : 2 * c, c, key);
+    if (kind === 'keys') return this.#stored(`${block}.attn.keys`, [heads, d, c], rows);
+    return this.#stored(`${block}.attn.values`, [heads, c, d], async () => {
+      const data = await rows();
+      const out = new Float32Array(data.length);
+      for (let row = 0; row < c; row += 1) {
+        const at = Math.floor(row / d) * c * d + (row % d);
+        for (let i = 0; i < c; i += 1) out[at + i * d] = data[row * c + i]!;
+      }
+      return out;
+    });
+  }
+
+  /** Bias of the values, `[C]`. */
+  valueBias(block: string): string {
+    const { embedDim: c, tensors } = this.#weights;
+    const key = `${block}.attn.qkv.bias`;
+    return this.#once(`${block}.attn.values.bias`, 'float32', [c], () => readRows(tensors.get(key)!, 2 * c, c, key));
   }
 
   /** The pattern that ONNX Runtime fuses into one operator on x86 and ARM processors. */
