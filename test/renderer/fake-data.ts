@@ -150,6 +150,13 @@ export function makeData(sample: readonly SamplePicture[]) {
       updatedAt: minutes(800),
     },
   ];
+  const camera = recipes[1]!;
+  recipes.push({
+    ...camera,
+    id: 'r3',
+    name: 'Camera 1, by itself',
+    source: { ...camera.source, kind: 'camera', trigger: 'still' } as Recipe['source'],
+  });
   const users: User[] = [
     { id: 'u1', name: 'Ada Berger', role: 'administrator', language: null, disabled: false },
     { id: 'u2', name: 'Minh Trần', role: 'operator', language: null, disabled: false },

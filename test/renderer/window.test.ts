@@ -1,8 +1,11 @@
 import type { Page } from '@playwright/test';
 import type axe from 'axe-core';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeFilm } from './camera-film.ts';
 import type { FakeOptions } from './fake-station.ts';
 import { findChromium, startHarness, type Harness } from './harness.ts';
 
@@ -13,12 +16,22 @@ const screens = ['inspect', 'label', 'project', 'train', 'thresholds', 'history'
 
 describe.skipIf(chromium === undefined)('the window', () => {
   let harness: Harness;
+  let film: string;
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    harness = await startHarness(chromium!, ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']);
+    film = join(mkdtempSync(join(tmpdir(), 'twinspect-film-')), 'film.y4m');
+    writeFilm(film);
+    harness = await startHarness(chromium!, [
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+      `--use-file-for-fake-video-capture=${film}`,
+    ]);
   });
-  afterAll(() => harness.close());
+  afterAll(async () => {
+    await harness.close();
+    rmSync(dirname(film), { recursive: true, force: true });
+  });
 
   async function open(path: string, fake: FakeOptions = {}): Promise<Page> {
     const page = await harness.open(path, { fake });
@@ -47,12 +60,13 @@ describe.skipIf(chromium === undefined)('the window', () => {
 
   for (const theme of ['light', 'dark', 'contrast'] as const) {
     it(`has nothing serious for axe on any screen, ${theme}`, async () => {
+      const page = await open(screens[0], { theme });
       for (const screen of screens) {
-        const page = await open(screen, { theme });
-        await page.waitForTimeout(400);
+        await page.evaluate((path) => (location.hash = `#/${path}`), screen);
+        await page.waitForTimeout(500);
         expect(await seriousFindings(page), screen).toEqual([]);
-        await page.context().close();
       }
+      await page.context().close();
     });
   }
 
@@ -223,6 +237,21 @@ describe.skipIf(chromium === undefined)('the window', () => {
     await page.waitForFunction(
       () => (window as unknown as { fake: { live: { frames: unknown[] } } }).fake.live.frames.length === 4,
     );
+    await page.context().close();
+  });
+
+  it('takes every part that comes into view and lies still, once', async () => {
+    const page = await open('inspect');
+    await page.locator('.recipe').selectOption({ label: 'Camera 1, by itself' });
+    await page.getByRole('button', { name: 'Start' }).first().click();
+    await page.getByText('Taken. Remove the part.').waitFor({ timeout: 20_000 });
+    const taken = () =>
+      page.evaluate(() => (window as unknown as { fake: { live: { frames: unknown[] } } }).fake.live.frames.length);
+    expect(await taken()).toBe(1);
+    await page.getByText('The view is empty.').waitFor({ timeout: 20_000 });
+    expect(await taken()).toBe(1);
+    await page.getByText('Taken. Remove the part.').waitFor({ timeout: 20_000 });
+    expect(await taken()).toBe(2);
     await page.context().close();
   });
 
