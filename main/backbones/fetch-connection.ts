@@ -1,7 +1,9 @@
 /** Connections of a download: proxies, own certificate authorities, redirects that must not lead just anywhere. */
 import { readFile } from 'node:fs/promises';
-import { rootCertificates } from 'node:tls';
-import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { isIP, type Socket } from 'node:net';
+import { connect as connectTls, rootCertificates } from 'node:tls';
 import { UserError } from '../../shared/errors.ts';
 
 /** How a download reaches its server. */
@@ -18,7 +20,7 @@ export interface Answer {
   status: number;
   /** Lower-case names; a header that came several times is joined. */
   header(name: string): string | undefined;
-  body: Dispatcher.ResponseData['body'];
+  body: http.IncomingMessage;
   /** After all redirects. */
   url: URL;
 }
@@ -26,11 +28,21 @@ export interface Answer {
 /** Sends requests the way the person's network wants them. */
 export interface Connection {
   /**
-   * GET with redirects followed.
-   * @throws UserError `redirectElsewhere`, `redirectInsecure`, `redirectEndless`; network errors as they come
+   * GET with redirects followed; every request has a connection of its own, which ends with its body.
+   * @throws UserError `redirectElsewhere`, `redirectInsecure`, `redirectEndless`; {@link ProxyRefused}; network errors as
+   *   they come
    */
   get(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer>;
-  close(): Promise<void>;
+}
+
+/** The proxy answered a tunnel with another status than 200. */
+export class ProxyRefused extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`The proxy answered with status ${status}`);
+    this.name = 'ProxyRefused';
+    this.status = status;
+  }
 }
 
 const mostRedirects = 10;
@@ -40,53 +52,116 @@ const mostRedirects = 10;
  * @throws UserError `caUnreadable`
  */
 export async function openConnection(options: ConnectionOptions = {}): Promise<Connection> {
-  const tls = options.caFile === undefined ? {} : { ca: await authorities(options.caFile) };
-  const timeout = options.answerTimeoutMs ?? 30_000;
-  const agents = new Map<string, Dispatcher>();
-  const agentFor = (url: URL): Dispatcher => {
-    const proxy = proxyOf(url);
-    const known = agents.get(proxy?.href ?? '');
-    if (known !== undefined) return known;
-    const agent =
-      proxy === null
-        ? new Agent({ connect: { ...tls, timeout } })
-        : new ProxyAgent({ uri: proxy.href, requestTls: tls, proxyTls: { ...tls, timeout } });
-    agents.set(proxy?.href ?? '', agent);
-    return agent;
-  };
+  const ca = options.caFile === undefined ? undefined : await authorities(options.caFile);
+  const timeoutMs = options.answerTimeoutMs ?? 30_000;
   const allowed = options.allowHosts ?? [];
   return {
     get: async (start, headers, signal) => {
       let url = start;
       for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-        const answer = await request(url, {
-          dispatcher: agentFor(url),
-          headers,
-          signal,
-          headersTimeout: timeout,
-          bodyTimeout: 0,
-        });
+        const body = await withTimeout(timeoutMs, signal, (both) => send(url, headers, ca, both));
         // Whoever reads the body hears of errors by reading; a body that is thrown away must not end the process.
-        answer.body.on('error', () => undefined);
+        body.on('error', () => undefined);
         const header = (name: string): string | undefined => {
-          const value = answer.headers[name];
+          const value = body.headers[name];
           return Array.isArray(value) ? value.join(', ') : value;
         };
         const location = header('location');
-        if (![301, 302, 303, 307, 308].includes(answer.statusCode) || location === undefined) {
-          return { status: answer.statusCode, header, body: answer.body, url };
-        }
-        await answer.body.dump().catch(() => undefined);
+        const status = body.statusCode ?? 0;
+        if (![301, 302, 303, 307, 308].includes(status) || location === undefined) return { status, header, body, url };
+        body.destroy();
         const next = new URL(location, url);
         checkRedirect(start, url, next, allowed);
         url = next;
       }
       throw new UserError('redirectEndless', `${start.host} sends from one address to the next without end.`);
     },
-    close: async () => {
-      for (const agent of agents.values()) await agent.destroy();
-    },
   };
+}
+
+/** Sends one GET, directly or through the proxy: a tunnel for TLS, the whole address for plain text. */
+async function send(
+  url: URL,
+  headers: Record<string, string>,
+  ca: string[] | undefined,
+  signal: AbortSignal,
+): Promise<http.IncomingMessage> {
+  const proxy = proxyOf(url);
+  const secure = url.protocol === 'https:';
+  const tls = ca === undefined ? {} : { ca };
+  if (proxy === null) {
+    const options = { headers, signal, agent: false } as const;
+    return answerOf(secure ? https.request(url, { ...options, ...tls }) : http.request(url, options));
+  }
+  const login =
+    proxy.username === ''
+      ? {}
+      : {
+          'proxy-authorization': `Basic ${Buffer.from(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`).toString('base64')}`,
+        };
+  const way = proxy.protocol === 'https:' ? https : http;
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
+  const toProxy = { host, port: proxy.port || (way === https ? 443 : 80), signal, agent: false, ...tls } as const;
+  if (!secure) {
+    return answerOf(way.request({ ...toProxy, path: url.href, headers: { ...headers, ...login, host: url.host } }));
+  }
+  const target = `${url.hostname}:${url.port || '443'}`;
+  const socket = await tunnelOf(
+    way.request({ ...toProxy, method: 'CONNECT', path: target, headers: { ...login, host: target } }),
+  );
+  const name = url.hostname.replace(/^\[|\]$/g, '');
+  const servername = isIP(name) === 0 ? { servername: name } : { host: name };
+  try {
+    // Without an agent: one would make a connection of its own, past the tunnel.
+    const createConnection = (): Socket => connectTls({ socket, ...servername, ...tls });
+    const answer = await answerOf(https.request(url, { headers, signal, createConnection }));
+    answer.once('close', () => socket.destroy());
+    return answer;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+function answerOf(request: http.ClientRequest): Promise<http.IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once('response', resolve);
+    // Stays: a connection may break after its answer has come, and the body tells that too.
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+function tunnelOf(request: http.ClientRequest): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    request.once('connect', (answer, socket) => {
+      if (answer.statusCode === 200) resolve(socket as Socket);
+      else {
+        socket.destroy();
+        reject(new ProxyRefused(answer.statusCode ?? 0));
+      }
+    });
+    request.once('response', (answer) => {
+      answer.destroy();
+      reject(new ProxyRefused(answer.statusCode ?? 0));
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+/** Ends the work when no answer has come in time; the body's own time is the reader's business. */
+async function withTimeout<T>(ms: number, signal: AbortSignal, work: (both: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), ms);
+  try {
+    return await work(AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    if (!late.signal.aborted || signal.aborted) throw error;
+    throw Object.assign(new Error(`no answer within ${ms} ms`, { cause: error }), { code: 'ETIMEDOUT' });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { UserError } from '../../shared/errors.ts';
+import { ProxyRefused } from './fetch-connection.ts';
 
 /** A break that another try may mend. */
 export class TryAgain extends Error {
@@ -48,10 +49,13 @@ function waitOf(text: string | undefined): number | undefined {
 export function failureOf(error: unknown, url: URL): unknown {
   const { host } = url;
   if (error instanceof TryAgain || error instanceof UserError || !(error instanceof Error)) return error;
+  if (error instanceof ProxyRefused) {
+    return error.status === 407
+      ? TryAgain.fromStatus(407, url, undefined)
+      : new TryAgain(`The proxy refused the way to ${host} (status ${error.status})`, undefined, { cause: error });
+  }
   const code = codeOf(error);
   if (code === undefined) return error;
-  const proxyStatus = /Proxy response \((\d+)\)/.exec(error.message)?.[1];
-  if (proxyStatus === '407') return TryAgain.fromStatus(407, url, undefined);
   if (/CERT|ISSUER|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)) {
     return new UserError(
       'certificateUnknown',
@@ -73,7 +77,7 @@ export function failureOf(error: unknown, url: URL): unknown {
       cause: error,
     });
   }
-  if (/^UND_ERR_|^ECONN|^ETIMEDOUT$|^EPIPE$|^EAI_AGAIN$|^E(NET|HOST)UNREACH$|^HPE_/.test(code)) {
+  if (/^ECONN|^ETIMEDOUT$|^EPIPE$|^EAI_AGAIN$|^E(NET|HOST)UNREACH$|^HPE_/.test(code)) {
     return new TryAgain(`The connection to ${host} broke (${code})`, undefined, { cause: error });
   }
   return error;

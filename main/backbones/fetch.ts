@@ -79,12 +79,7 @@ type PartialState = z.infer<typeof stateSchema>;
  *   `certificateUnknown`, `hostUnknown`, `redirectElsewhere`, `diskFull`, ...; the signal's reason when aborted
  */
 export async function fetchFile(request: FetchRequest): Promise<{ bytes: number; sha256: string; url: string }> {
-  const connection = await openConnection(request);
-  try {
-    return await new Download(request, connection).run();
-  } finally {
-    await connection.close().catch(() => undefined);
-  }
+  return new Download(request, await openConnection(request)).run();
 }
 
 class Download {

@@ -80,6 +80,6 @@ export function breakOff(content: Buffer, bytes: number, etag = '"v1"'): Answer 
             'content-range': `bytes ${from}-${content.length - 1}/${content.length}`,
           };
     response.writeHead(from === 0 ? 200 : 206, headers);
-    response.write(content.subarray(from, from + bytes), () => setTimeout(() => response.destroy(), 20));
+    response.write(content.subarray(from, from + bytes), () => setTimeout(() => response.destroy(), 150));
   };
 }
