@@ -56,7 +56,7 @@ const context = {
 const host = new NodeHost();
 const feeds = new FeedService(context, { host });
 const models = new ModelService(context, { feeds });
-const training = new TrainingService(context, { host, models, feeds });
+const training = new TrainingService(context, { host, models });
 await makeSampleProject(context, {
   importFolder: pictureHandlers(context)['pictures.importFolder'],
   training,

@@ -50,13 +50,6 @@ export interface UntoldPart {
   picturePath: string | null;
 }
 
-export interface EngineReport {
-  name: Exclude<EngineName, 'auto'>;
-  available: boolean;
-  /** Why not, and what helps. */
-  reason: string | null;
-}
-
 export interface OpenedModel {
   modelId: string;
   /** Execution provider, e.g. `cpu`. */
@@ -100,8 +93,6 @@ export interface InferenceMethods {
   judgeFiles(argument: { projectId: string; paths: string[] }): Promise<{ presented: number }>;
   /** Scores pictures beside all feeds; progress comes as `scoring`. */
   score(request: ScoreRequest): Promise<ScoredPicture[]>;
-  /** Tries every execution provider once. */
-  engines(argument: object): Promise<EngineReport[]>;
   cancelScoring(argument: { modelId: string }): object;
   /** Comes with a port: live results of the project go over it from now on. */
   openLive(argument: { projectId: string }): object;

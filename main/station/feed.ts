@@ -11,7 +11,6 @@ import type { ProcessHost } from '../processes/child.ts';
 import type {
   DecidedAnswer,
   DecidedNews,
-  EngineReport,
   FeedFault,
   FeedRun,
   InferenceMethods,
@@ -74,7 +73,6 @@ export class FeedService {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly supervisor: Supervisor<InferenceMethods>;
   #engine = '';
-  #engines: Promise<EngineReport[]> | undefined;
 
   constructor(context: StationContext, parts: FeedParts) {
     this.#context = context;
@@ -205,18 +203,6 @@ export class FeedService {
     } finally {
       this.#onScoring.delete(model.modelId);
     }
-  }
-
-  /** Execution providers, as the process that judges finds them on this machine. */
-  async engines(): Promise<EngineReport[]> {
-    this.#engines ??= this.supervisor
-      .peer()
-      .then((peer) => peer.call('engines', {}))
-      .catch((error: unknown) => {
-        this.#engines = undefined;
-        throw error;
-      });
-    return this.#engines;
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,6 @@ import type { StationEvent } from '../../shared/ipc/contract.ts';
 import type { SecretBox } from '../audit/keys.ts';
 import type { Caller, Handlers, HandlersOf } from '../ipc/handler.ts';
 import type { ProcessHost } from '../processes/child.ts';
-import { listProviders } from '../runtime/providers.ts';
 import { openStore } from '../store/store.ts';
 import type { Log } from '../system/log.ts';
 import { AuditSeals } from './audit-seals.ts';
@@ -72,7 +71,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
   const isSecretOf = (caller: Caller, secret: string | null): Promise<boolean> => session.isSecretOf(caller, secret);
   const feeds = new FeedService(context, { host: options.host, openLivePort: options.openLivePort });
   const models = new ModelService(context, { feeds, isSecretOf });
-  const training = new TrainingService(context, { host: options.host, models, feeds });
+  const training = new TrainingService(context, { host: options.host, models });
   const served = new ServedPictures(store);
   let cameraWanted = false;
 
@@ -105,8 +104,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
       version: options.version,
       electron: options.electron,
       settings: () => readSettings(context),
-      engines: async () =>
-        (await listProviders()).map(({ name, available, reason }) => ({ name, available, reason: reason ?? null })),
+      engines: () => training.engines(),
       inference: () => feeds.status(),
       training: () => training.status(),
       onCameraWanted: (wanted) => {

@@ -13,14 +13,14 @@ import type { ProcessHost } from '../processes/child.ts';
 import { processEntry } from '../processes/process-entry.ts';
 import { Supervisor, type SupervisorTimes } from '../processes/supervisor.ts';
 import { partitionThreads } from '../processes/threads.ts';
-import type { TrainingMethods } from '../processes/training-protocol.ts';
+import type { EngineReport, TrainingMethods } from '../processes/training-protocol.ts';
 import { newId } from '../store/files.ts';
 import { systemCaller } from '../store/types.ts';
 import { writeJsonAtomic } from '../system/atomic-file.ts';
 import type { TrainingRequest, TrainingSummary } from '../training/request.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
-import { faultOf, type FeedService } from './feed.ts';
+import { faultOf } from './feed.ts';
 import { projectGeometry } from './model-geometry.ts';
 import type { ModelService } from './models.ts';
 import { readSettings } from './settings.ts';
@@ -31,7 +31,6 @@ import { TrainingRun } from './training-run.ts';
 export interface TrainingParts {
   host: ProcessHost;
   models: Pick<ModelService, 'add' | 'activate'>;
-  feeds: Pick<FeedService, 'engines'>;
   entry?: () => Promise<URL>;
   cores?: number;
   times?: Partial<SupervisorTimes>;
@@ -66,6 +65,7 @@ export class TrainingService {
   #cancelling = new AbortController();
   #ended: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #engines: Promise<EngineReport[]> | undefined;
   #closing = false;
 
   constructor(context: StationContext, parts: TrainingParts) {
@@ -101,6 +101,21 @@ export class TrainingService {
   status(): { state: string; restarts: number } {
     const { state, restarts } = this.supervisor.status;
     return { state, restarts };
+  }
+
+  /** Execution providers of this machine; tried once. */
+  engines(): Promise<EngineReport[]> {
+    this.#engines ??= this.#tryEngines().catch((error: unknown) => {
+      this.#engines = undefined;
+      throw error;
+    });
+    return this.#engines;
+  }
+
+  async #tryEngines(): Promise<EngineReport[]> {
+    const reports = await (await this.supervisor.peer()).call('engines', {});
+    if (!this.#isBusy()) await this.supervisor.stop(300);
+    return reports;
   }
 
   /** The run that is going on, or the project's last one. */
@@ -201,7 +216,7 @@ export class TrainingService {
       .classes(projectId)
       .map(({ name, normalPictures, goldenPictures }) => ({ name, normal: normalPictures, golden: goldenPictures }));
     const pictures = store.pictures.forTraining(projectId, ['normal', 'calibration']).length;
-    const reports = await this.#parts.feeds.engines().catch(() => []);
+    const reports = await this.engines().catch(() => []);
     const cpu = { name: 'cpu' as const, available: true, reason: null };
     const engines = reports.length === 0 ? [cpu] : reports;
     return {

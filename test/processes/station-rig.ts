@@ -44,8 +44,8 @@ export class StationRig {
     const host = new NodeHost();
     this.feeds = new FeedService(this.context, { host, cores: 2, times, ...(live && { openLivePort: live }) });
     this.models = new ModelService(this.context, { feeds: this.feeds });
-    const { feeds, models } = this;
-    this.training = new TrainingService(this.context, { host, models, feeds, cores: 2, times, steps: 6 });
+    const { models } = this;
+    this.training = new TrainingService(this.context, { host, models, cores: 2, times, steps: 6 });
   }
 
   static async open(options: { root?: string; live?: FeedParts['openLivePort'] } = {}): Promise<StationRig> {

@@ -51,14 +51,6 @@ export class InferenceService {
       presented: await this.#run(projectId).judgeFiles(paths),
     }),
     score: (request: ScoreRequest) => this.#score(request),
-    engines: async () => {
-      const { listProviders } = await import('../../runtime/providers.ts');
-      return (await listProviders()).map(({ name, available, reason, remedy }) => ({
-        name,
-        available,
-        reason: available ? null : [reason, remedy].filter((text) => text !== undefined).join('. '),
-      }));
-    },
     cancelScoring: ({ modelId }: { modelId: string }) => {
       this.#scoring.get(modelId)?.abort(new UserError('cancelled', 'Scoring was cancelled.'));
       return {};

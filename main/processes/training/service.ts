@@ -45,6 +45,14 @@ export class TrainingService {
       setTimeout(this.#exit, 50);
       return Promise.resolve({});
     },
+    engines: async () => {
+      const { listProviders } = await import('../../runtime/providers.ts');
+      return (await listProviders()).map(({ name, available, reason, remedy }) => ({
+        name,
+        available,
+        reason: available ? null : [reason, remedy].filter((text) => text !== undefined).join('. '),
+      }));
+    },
     train: (request: TrainingRequest) => this.#train(request),
     pause: ({ paused }: { paused: boolean }) => {
       this.#gate.set(paused);
