@@ -1,4 +1,5 @@
 import { defineStore } from 'pinia';
+import { attempt, call } from '../station-client.ts';
 import { computed, ref, shallowRef } from 'vue';
 import type { FeedSource } from '../../../shared/station/domain.ts';
 import { onWorker, tellWorker } from '../live/live-worker.ts';
@@ -76,6 +77,7 @@ export const useCamera = defineStore('camera', () => {
     fault.value = null;
     stats.value = null;
     drifted.value = [];
+    void attempt('system.useCamera', { wanted: false });
   }
 
   function release(): void {
@@ -101,6 +103,8 @@ export const useCamera = defineStore('camera', () => {
     clearTimeout(retry);
     release();
     try {
+      // Without this the permission is denied: nothing may look without a person having asked for it.
+      await call('system.useCamera', { wanted: true });
       const device = await findDevice(asked.deviceLabel);
       if (device === null) throw new DOMException('no such camera', 'NotFoundError');
       const opened = await navigator.mediaDevices.getUserMedia({
