@@ -12,6 +12,7 @@
  * --parts N     parts of each stream for false alarms (default 10000)
  * --limit N     pictures of a class at most (default 120)
  * --scored N    with --model: test pictures of a class whose scores are watched, under each change (default 24)
+ * --size PX     without --model: side that pictures are brought to (default 192)
  * --threads N, --seed N
  */
 import path from 'node:path';
@@ -38,6 +39,7 @@ const { values: options } = parseArgs({
     parts: { type: 'string', default: '10000' },
     limit: { type: 'string', default: '120' },
     scored: { type: 'string', default: '24' },
+    size: { type: 'string', default: '192' },
     threads: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
   },
@@ -67,7 +69,7 @@ const detector: Detector | undefined =
   options.model === undefined
     ? undefined
     : await openDetector(options.model, { engine: 'cpu', threads: Number(options.threads) });
-const size = detector?.inputSize ?? 320;
+const size = detector?.inputSize ?? Number(options.size);
 
 /** @param prepared as the network sees it: changes are made at its size, which is quicker and comes to the same */
 async function see(prepared: Picture, className: string, scored: boolean): Promise<Omit<DriftObservation, 'at'>> {

@@ -38,6 +38,8 @@ const fewestParts = 8;
 const leastLikeness = 0.6;
 /** Shares of the good parts that lie beyond a level; the first level is the outermost part itself. */
 const levelShares = [0, 0.05, 0.2, 0.45];
+/** Standard errors of a median (1.25 spread / sqrt n) that shared levels are widened by: four. */
+const centreDoubt = 4 * 1.2533;
 /** Parts that the spread of all classes counts for beside a class's own. */
 const priorParts = 10;
 
@@ -140,10 +142,12 @@ export function buildDriftBaseline(samples: readonly BaselineSample[], options: 
       const pooled = shared.includes(entry);
       const units = pooled ? pool : values.map((value) => (value - centre) / spread);
       if (units.length < fewestParts) return;
+      // A small class's own centre is not known well, and all of its new parts share that error.
+      const doubt = pooled ? (centreDoubt * spread) / Math.sqrt(values.length) : 0;
       const levels = levelsOf(units, miss).map(({ rate, low, high }) => ({
         rate,
-        low: centre + Math.min(low * spread, -least),
-        high: centre + Math.max(high * spread, least),
+        low: centre + Math.min(low * spread - doubt, -least),
+        high: centre + Math.max(high * spread + doubt, least),
       }));
       built[i]!.streams[stream] = { count: units.length, centre, spread, levels };
     });
@@ -158,30 +162,28 @@ export function buildDriftBaseline(samples: readonly BaselineSample[], options: 
   };
 }
 
-/** Values of one class; each part is compared with the mean picture of the others. */
+/**
+ * Values of one class. The mean picture comes from every second part, and place is measured on the others alone: parts
+ * that made the reference lie on it too well, and all new ones will share its error.
+ */
 function measured(samples: readonly BaselineSample[]): {
   count: number;
   reference: Float32Array | null;
   values: StreamValues[];
 } {
-  const pictures = samples.map(({ statistics }) => standardised(statistics.thumbnail));
   const sum = new Float64Array(thumbnailSide * thumbnailSide);
-  for (const picture of pictures) picture.forEach((value, i) => (sum[i]! += value));
-  const withReference = samples.map(({ statistics, result }, s) => {
-    const others = samples.length < 2 ? null : standardised(sum.map((value, i) => value - pictures[s]![i]!));
-    return streamValues(statistics, result, others);
+  samples.forEach(({ statistics }, s) => {
+    if (s % 2 === 0) standardised(statistics.thumbnail).forEach((value, i) => (sum[i]! += value));
   });
-  const likenesses = present(withReference, 'likeness');
+  // Rounded: it goes into a JSON file, and the guard must see the same.
+  const reference = standardised(sum).map((value) => Math.round(1000 * value) / 1000);
+  const values = samples.map(({ statistics, result }, s) =>
+    streamValues(statistics, result, s % 2 === 0 ? null : reference),
+  );
+  const likenesses = present(values, 'likeness');
   const lies = likenesses.length >= fewestParts / 2 && median(likenesses) >= leastLikeness;
-  if (!lies) {
-    for (const values of withReference) for (const stream of positionStreams) values[stream] = null;
-  }
-  return {
-    count: samples.length,
-    // Rounded: it goes into a JSON file.
-    reference: lies ? standardised(sum).map((value) => Math.round(1000 * value) / 1000) : null,
-    values: withReference,
-  };
+  if (!lies) for (const entry of values) for (const stream of positionStreams) entry[stream] = null;
+  return { count: samples.length, reference: lies ? reference : null, values };
 }
 
 function present(values: readonly StreamValues[], stream: DriftStream): number[] {
