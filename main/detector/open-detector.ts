@@ -3,6 +3,7 @@ import { UserError } from '../../shared/errors.ts';
 import { thresholdsFor } from '../../shared/calibration/thresholds.ts';
 import { readPackage, type ModelPackage } from '../package/read-package.ts';
 import type { PreparedPicture } from '../pictures/picture.ts';
+import { graphSource } from './graph-file.ts';
 import { openSession, type GraphSession, type TensorData } from '../runtime/session.ts';
 import { checkFusedGraph } from './check-graph.ts';
 import type { Detector, EngineName } from './detector.ts';
@@ -28,9 +29,13 @@ export async function openDetector(path: string, options: OpenDetectorOptions): 
 export async function detectorOf(model: ModelPackage, options: OpenDetectorOptions): Promise<Detector> {
   const { manifest, normals } = model;
   const open = options.openGraph ?? openSession;
-  const session = await open(model.graph, {
+  const { source, cleanUp } = await graphSource(model);
+  const session = await open(source, {
     provider: options.engine,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
+  }).catch(async (error: unknown) => {
+    await cleanUp();
+    throw error;
   });
   const classes = manifest.classes.map(({ name }) => name);
   return {
@@ -44,7 +49,10 @@ export async function detectorOf(model: ModelPackage, options: OpenDetectorOptio
       return normal && { className: normal.className, fileName: normal.fileName };
     },
     inspect: (pictures) => runFused(session, pictures, manifest.inputSize, classes),
-    close: () => session.close(),
+    close: async () => {
+      await session.close();
+      await cleanUp();
+    },
   };
 }
 

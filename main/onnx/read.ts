@@ -17,6 +17,8 @@ export interface ModelConstant extends ModelTensor {
   readonly bytes: number;
   /** The data lie in another file. */
   readonly isExternal: boolean;
+  /** Where in that file, as the model says. */
+  readonly place?: { readonly location: string; readonly offset: number; readonly length: number };
 }
 
 /** What a model holds, without its numbers. */
@@ -137,17 +139,35 @@ class SummaryBuilder {
     this.#count();
     const shape: number[] = [];
     let [name, type, bytes, isExternal] = ['', 0, 0, false];
+    const entries = new Map<string, string>();
     while (reader.next()) {
       if (reader.field === 1) reader.ints(shape, readLimits.rank);
       else if (reader.field === 2) type = reader.int();
       else if (reader.field === 8) name = reader.string(readLimits.nameBytes);
       else if (reader.field === 13) {
         isExternal = true;
-        reader.skip();
+        this.#entry(reader.message(), entries);
       } else if (reader.field === 14) isExternal = reader.int() !== 0 || isExternal;
       else bytes += [4, 5, 6, 7, 9, 10, 11].includes(reader.field) ? reader.skip() : reader.skip() * 0;
     }
-    this.constants.push({ name, dtype: dtypeOf.get(type), shape, bytes, isExternal });
+    const place = {
+      location: entries.get('location') ?? '',
+      offset: Number(entries.get('offset') ?? 0),
+      length: Number(entries.get('length') ?? NaN),
+    };
+    this.constants.push({ name, dtype: dtypeOf.get(type), shape, bytes, isExternal, ...(isExternal && { place }) });
+  }
+
+  /** StringStringEntryProto. */
+  #entry(reader: ProtoReader, entries: Map<string, string>): void {
+    this.#count();
+    let [key, value] = ['', ''];
+    while (reader.next()) {
+      if (reader.field === 1) key = reader.string(readLimits.nameBytes);
+      else if (reader.field === 2) value = reader.string(readLimits.nameBytes);
+      else reader.skip();
+    }
+    entries.set(key, value);
   }
 
   #valueInfo(reader: ProtoReader): ModelTensor {
@@ -232,6 +252,8 @@ export interface GraphRules {
   readonly maxNodes?: number;
   /** All constants together; default 1 GiB. */
   readonly maxConstantBytes?: number;
+  /** The one other file that constants may lie in: its name and size. Default: none. */
+  readonly dataFile?: { readonly location: string; readonly bytes: number };
   /** Inputs and outputs the model must have, exactly; a named dimension fits any name. */
   readonly inputs?: readonly ModelTensor[];
   readonly outputs?: readonly ModelTensor[];
@@ -274,17 +296,25 @@ function findProblem(model: ModelSummary, rules: GraphRules): string | undefined
   }
   if (nodes > maxNodes) return `it has ${nodes} nodes, more than ${maxNodes}`;
   return (
-    constantProblem(model, maxConstantBytes) ??
+    constantProblem(model, maxConstantBytes, rules.dataFile) ??
     portProblem('input', model.inputs, rules.inputs) ??
     portProblem('output', model.outputs, rules.outputs)
   );
 }
 
-function constantProblem(model: ModelSummary, maxBytes: number): string | undefined {
+function constantProblem(model: ModelSummary, maxBytes: number, dataFile: GraphRules['dataFile']): string | undefined {
   let total = 0;
-  for (const { name, dtype, shape, bytes, isExternal } of model.constants) {
+  for (const { name, dtype, shape, bytes: inline, isExternal, place } of model.constants) {
     const what = `the constant "${name}"`;
-    if (isExternal) return `${what} lies in another file`;
+    let bytes = inline;
+    if (isExternal) {
+      if (place === undefined || place.location !== dataFile?.location) return `${what} lies in another file`;
+      const { offset, length } = place;
+      const isInside =
+        [offset, length].every((n) => Number.isSafeInteger(n) && n >= 0) && offset + length <= dataFile.bytes;
+      if (!isInside || inline > 0) return `${what} lies outside its file`;
+      bytes = length;
+    }
     if (dtype === undefined) return `${what} has an element type that is not allowed`;
     if (shape.some((size) => size < 0)) return `${what} has a negative size`;
     const expected = shape.reduce((product, size) => product * size, 1) * onnxDtypeBytes[dtype];

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { z } from 'zod';
 import { UserError } from '../../shared/errors.ts';
@@ -12,8 +13,11 @@ import {
 } from './manifest.ts';
 import {
   type Complain,
+  dataMember,
   defaultLimits,
   type MemberName,
+  type MemberPlace,
+  type OpenFile,
   type PackageLimits,
   parseJson,
   quote,
@@ -22,17 +26,18 @@ import {
 } from './zip-members.ts';
 
 /**
- * Judges the graph of a package before anything runs it: opset, operators allowed, shapes.
+ * Judges the graph of a package before anything runs it: opset, operators allowed, shapes. `dataBytes` is the size of its
+ * data member, where it has one.
  * @throws UserError saying what is wrong
  */
-export type GraphCheck = (graph: Uint8Array, manifest: Manifest) => void;
+export type GraphCheck = (graph: Uint8Array, manifest: Manifest, dataBytes?: number) => void;
 
 export interface ReadPackageOptions {
   checkGraph: GraphCheck;
   limits?: Partial<PackageLimits>;
 }
 
-/** A package whose every part was checked. Byte arrays are views into the file read: keep them unchanged. */
+/** A package whose every part was checked. */
 export interface ModelPackage {
   path: string;
   /** sha256 of the file: the model's identity in every record. */
@@ -43,6 +48,8 @@ export interface ModelPackage {
   normals: NormalPicture[];
   /** ONNX model. */
   graph: Uint8Array;
+  /** Numbers of a model too large for one ONNX file: they stay in the package. */
+  graphData: (MemberPlace & { sha256: string }) | undefined;
   /** Calibration data as JSON; undefined when the package has none. */
   calibration: unknown;
   /** Safetensors file; undefined when the package has none. */
@@ -60,8 +67,15 @@ export async function readPackage(path: string, options: ReadPackageOptions): Pr
   const limits = { ...defaultLimits, ...options.limits };
   const complain: Complain = (code, what) =>
     new UserError(code, `The model package "${path}" can't be used: ${what}.`, remedies[code]);
-  const file = await readWhole(path, limits.fileBytes, complain);
-  const members = await unpackMembers(file, limits, complain);
+  const file = await openFile(path, limits.fileBytes, complain);
+  let members, data, dataSha256, modelHash;
+  try {
+    ({ content: members, data } = await unpackMembers(file, limits, complain));
+    if (data !== undefined) dataSha256 = await hashRange(file, data.start, data.bytes);
+    modelHash = await hashRange(file, 0, file.bytes);
+  } finally {
+    await file.handle.close();
+  }
   const member = (name: MemberName): Uint8Array => {
     const bytes = members.get(name);
     if (bytes === undefined) throw complain('packageDamaged', `"${name}" is missing`);
@@ -72,7 +86,8 @@ export async function readPackage(path: string, options: ReadPackageOptions): Pr
   const raw = json('manifest.json');
   checkVersion(path, raw, complain);
   const manifest = parseAs(manifestSchema, raw, 'manifest.json', complain);
-  checkMembers(manifest, members, complain);
+  const graphData = data && { ...data, sha256: dataSha256! };
+  checkMembers(manifest, members, graphData, complain);
   const normals = parseAs(normalsSchema, json('normals.json'), 'normals.json', complain);
   const disagreement = crossCheck(manifest, normals);
   if (disagreement !== null) {
@@ -83,14 +98,15 @@ export async function readPackage(path: string, options: ReadPackageOptions): Pr
     );
   }
   const graph = member('graph.onnx');
-  checkGraphOf(path, graph, manifest, options.checkGraph);
+  checkGraphOf(path, graph, manifest, data?.bytes, options.checkGraph);
   return {
     path,
-    modelHash: sha256Of(file),
-    fileBytes: file.length,
+    modelHash,
+    fileBytes: file.bytes,
     manifest,
     normals,
     graph,
+    graphData,
     calibration: members.has('calibration.json') ? json('calibration.json') : undefined,
     statistics: members.get('statistics.safetensors'),
     attribution: new TextDecoder().decode(member('attribution.txt')),
@@ -98,9 +114,15 @@ export async function readPackage(path: string, options: ReadPackageOptions): Pr
 }
 
 /** Names the package in what the graph check says: it knows only the bytes. */
-function checkGraphOf(path: string, graph: Uint8Array, manifest: Manifest, check: GraphCheck): void {
+function checkGraphOf(
+  path: string,
+  graph: Uint8Array,
+  manifest: Manifest,
+  dataBytes: number | undefined,
+  check: GraphCheck,
+): void {
   try {
-    check(graph, manifest);
+    check(graph, manifest, dataBytes);
   } catch (error) {
     if (!(error instanceof UserError) || error.message.includes(path)) throw error;
     const { code, message, remedy } = error;
@@ -115,7 +137,7 @@ const remedies = {
   packageTooLarge: 'Give a .twin file made by "twinspect train"; this one may be meant to do harm.',
 } as const;
 
-async function readWhole(path: string, most: number, complain: Complain): Promise<Buffer> {
+async function openFile(path: string, most: number, complain: Complain): Promise<OpenFile> {
   try {
     const handle = await open(path, 'r');
     try {
@@ -125,16 +147,10 @@ async function readWhole(path: string, most: number, complain: Complain): Promis
         throw complain('packageTooLarge', `it has ${stats.size} bytes, at most ${most} are allowed`);
       }
       if (stats.size === 0) throw complain('packageDamaged', 'it is empty');
-      const file = Buffer.allocUnsafe(stats.size);
-      let filled = 0;
-      while (filled < file.length) {
-        const { bytesRead } = await handle.read(file, filled, Math.min(file.length - filled, 2 ** 28), filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-      return file.subarray(0, filled);
-    } finally {
+      return { handle, bytes: stats.size };
+    } catch (error) {
       await handle.close();
+      throw error;
     }
   } catch (error) {
     if (error instanceof UserError) throw error;
@@ -154,6 +170,19 @@ async function readWhole(path: string, most: number, complain: Complain): Promis
       { cause: error },
     );
   }
+}
+
+/** sha256 of a stretch of the file, a piece at a time. */
+async function hashRange({ handle }: OpenFile, start: number, bytes: number): Promise<string> {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(Math.min(bytes, 2 ** 22));
+  for (let at = 0; at < bytes;) {
+    const { bytesRead } = await handle.read(piece, 0, Math.min(piece.length, bytes - at), start + at);
+    if (bytesRead === 0) break;
+    hash.update(piece.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+  return hash.digest('hex');
 }
 
 /** Before the schema: a newer package must be told from a damaged one. */
@@ -188,20 +217,27 @@ function parseAs<T>(schema: z.ZodType<T>, raw: unknown, name: MemberName, compla
 }
 
 /** The manifest lists every other member with its checksum; nothing may be missing, changed or added. */
-function checkMembers(manifest: Manifest, members: Map<MemberName, Uint8Array>, complain: Complain): void {
+function checkMembers(
+  manifest: Manifest,
+  members: Map<MemberName, Uint8Array>,
+  graphData: ModelPackage['graphData'],
+  complain: Complain,
+): void {
   const listed = new Set<string>(['manifest.json']);
   for (const { name, bytes, sha256 } of manifest.members) {
     if (listed.has(name)) throw complain('packageDamaged', `its manifest lists "${name}" twice`);
     listed.add(name);
     const content = members.get(name);
-    if (content === undefined) throw complain('packageDamaged', `"${name}" is missing`);
-    if (content.length !== bytes) {
-      throw complain('packageDamaged', `"${name}" has ${content.length} bytes instead of ${bytes}`);
+    const found = name === dataMember ? graphData : content && { bytes: content.length, sha256: sha256Of(content) };
+    if (found === undefined) throw complain('packageDamaged', `"${name}" is missing`);
+    if (found.bytes !== bytes) {
+      throw complain('packageDamaged', `"${name}" has ${found.bytes} bytes instead of ${bytes}`);
     }
-    if (sha256Of(content) !== sha256) {
+    if (found.sha256 !== sha256) {
       throw complain('packageDamaged', `"${name}" was changed: its checksum (sha256) is not the one in the manifest`);
     }
   }
-  const extra = [...members.keys()].find((name) => !listed.has(name));
+  const there = [...members.keys(), ...(graphData === undefined ? [] : [dataMember])];
+  const extra = there.find((name) => !listed.has(name));
   if (extra !== undefined) throw complain('packageDamaged', `"${extra}" is not listed in its manifest`);
 }

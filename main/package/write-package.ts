@@ -14,7 +14,7 @@ import {
   packageFormat,
   snapshotHashOf,
 } from './manifest.ts';
-import { type MemberName, memberNames, sha256Of } from './zip-members.ts';
+import { dataMember, type MemberName, memberNames, sha256Of } from './zip-members.ts';
 
 /** Everything a package says that is not computed while writing it. */
 export interface ManifestContent extends Omit<
@@ -65,7 +65,10 @@ const pieceBytes = 2 ** 24;
  */
 export async function writePackage(path: string, content: PackageContent): Promise<WrittenPackage> {
   const { graph } = content;
-  const { manifest, members } = assemble(path, content, graph instanceof Uint8Array ? graph : await measure(graph));
+  const { manifest, members } = assemble(path, content, {
+    graph: graph instanceof Uint8Array ? graph : await measure(graph.path),
+    data: graph instanceof Uint8Array || graph.dataPath === undefined ? undefined : await measure(graph.dataPath),
+  });
   const hash = createHash('sha256');
   let fileBytes = 0;
   async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -86,7 +89,7 @@ interface FileMember {
   sha256: string;
 }
 
-async function measure({ path }: GraphFile): Promise<FileMember> {
+async function measure(path: string): Promise<FileMember> {
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const piece of createReadStream(path, { highWaterMark: pieceBytes })) {
@@ -100,7 +103,7 @@ async function measure({ path }: GraphFile): Promise<FileMember> {
 function assemble(
   path: string,
   content: PackageContent,
-  graph: Uint8Array | FileMember,
+  { graph, data }: { graph: Uint8Array | FileMember; data: FileMember | undefined },
 ): { manifest: Manifest; members: Map<MemberName, Uint8Array | FileMember> } {
   const refuse = (why: string): UserError =>
     new UserError('packageRefused', `The model package "${path}" is not written: ${why}.`);
@@ -111,6 +114,7 @@ function assemble(
     ['normals.json', jsonBytes(normals.data)],
     ['attribution.txt', Buffer.from(`${content.manifest.attribution.join('\n\n')}\n`)],
   ]);
+  if (data !== undefined) others.set(dataMember, data);
   if (content.calibration !== undefined) others.set('calibration.json', jsonBytes(content.calibration));
   if (content.statistics !== undefined) others.set('statistics.safetensors', content.statistics);
   const manifest = manifestSchema.safeParse({

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
 import { inflateRawSync } from 'node:zlib';
 import yauzl from 'yauzl';
 import { UserError } from '../../shared/errors.ts';
@@ -7,12 +8,23 @@ import { UserError } from '../../shared/errors.ts';
 export const memberNames = [
   'manifest.json',
   'graph.onnx',
+  'graph.onnx.data',
   'normals.json',
   'attribution.txt',
   'calibration.json',
   'statistics.safetensors',
 ] as const;
 export type MemberName = (typeof memberNames)[number];
+
+/** The one member that is never held in memory: numbers of a graph too large for one ONNX file. */
+export const dataMember = 'graph.onnx.data';
+
+/** Where a member lies in its package, uncompressed. */
+export interface MemberPlace {
+  /** Offset in the file, bytes. */
+  readonly start: number;
+  readonly bytes: number;
+}
 
 const MiB = 2 ** 20;
 
@@ -29,10 +41,11 @@ export interface PackageLimits {
 }
 
 export const defaultLimits: PackageLimits = {
-  fileBytes: 2560 * MiB,
+  fileBytes: 6144 * MiB,
   memberBytes: {
     'manifest.json': 8 * MiB,
     'graph.onnx': 2048 * MiB - 1,
+    'graph.onnx.data': 5120 * MiB,
     'normals.json': 128 * MiB,
     'attribution.txt': MiB,
     'calibration.json': 32 * MiB,
@@ -55,35 +68,62 @@ interface StoredMember {
 /** Builds the error for a package that can't be used, always naming the file and what is wrong with it. */
 export type Complain = (code: 'packageDamaged' | 'packageForeign' | 'packageTooLarge', what: string) => UserError;
 
+/** A package that is open for reading. */
+export interface OpenFile {
+  readonly handle: FileHandle;
+  readonly bytes: number;
+}
+
 /**
  * Lists and unpacks the members of a package that nobody vouches for. Refused are: anything but plain files with the
  * known names, names with paths, links, encryption, members twice or overlapping, sizes over the limits, compression
- * that is too good to be true. Stored members are views into `file`: no copy.
+ * that is too good to be true.
+ * @returns the members' bytes, and the place of {@link dataMember}, which stays in the file
  * @throws UserError from `complain`
  */
 export async function unpackMembers(
-  file: Buffer,
+  file: OpenFile,
   limits: PackageLimits,
   complain: Complain,
-): Promise<Map<MemberName, Uint8Array>> {
-  if (file.length < 4 || file.readUInt32LE(0) !== 0x04034b50) {
-    throw complain('packageForeign', 'it is not a Twinspect model package');
-  }
+): Promise<{ content: Map<MemberName, Uint8Array>; data: MemberPlace | undefined }> {
+  const magic = file.bytes < 4 ? undefined : await readRange(file, 0, 4);
+  if (magic?.readUInt32LE(0) !== 0x04034b50) throw complain('packageForeign', 'it is not a Twinspect model package');
   const stored = await listMembers(file, limits, complain);
   const content = new Map<MemberName, Uint8Array>();
-  for (const member of stored) content.set(member.name, unpack(file, member, complain));
+  let data: MemberPlace | undefined;
+  for (const member of stored) {
+    if (member.name !== dataMember) content.set(member.name, await unpack(file, member, complain));
+    else if (member.compressed) throw complain('packageForeign', `"${member.name}" is compressed`);
+    else data = { start: member.start, bytes: member.bytes };
+  }
   // All others have a sha256 in the manifest; this is what tells a flipped bit in the manifest itself.
   const manifest = stored.find((member) => member.name === 'manifest.json');
   if (manifest !== undefined && crc32(content.get('manifest.json')!) !== manifest.crc32) {
     throw complain('packageDamaged', '"manifest.json" was changed: its checksum is wrong');
   }
-  return content;
+  return { content, data };
 }
 
-async function listMembers(file: Buffer, limits: PackageLimits, complain: Complain): Promise<StoredMember[]> {
+/** Bytes of the file; fewer where it ends before. */
+async function readRange({ handle }: OpenFile, start: number, bytes: number): Promise<Buffer> {
+  const out = Buffer.allocUnsafe(bytes);
+  let filled = 0;
+  while (filled < bytes) {
+    const { bytesRead } = await handle.read(out, filled, Math.min(bytes - filled, 2 ** 28), start + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return out.subarray(0, filled);
+}
+
+async function listMembers(file: OpenFile, limits: PackageLimits, complain: Complain): Promise<StoredMember[]> {
   const members: StoredMember[] = [];
   try {
-    const zip = await yauzl.fromBufferPromise(file, { strictFileNames: true, validateEntrySizes: true });
+    const zip = await yauzl.fromFdPromise(file.handle.fd, {
+      autoClose: false,
+      strictFileNames: true,
+      validateEntrySizes: true,
+    });
     if (zip.entryCount > memberNames.length) {
       throw complain('packageForeign', `it has ${zip.entryCount} members, a package has at most ${memberNames.length}`);
     }
@@ -136,8 +176,9 @@ function checkSize(name: MemberName, entry: yauzl.Entry, limits: PackageLimits, 
   }
 }
 
-function unpack(file: Buffer, member: StoredMember, complain: Complain): Uint8Array {
-  const packed = file.subarray(member.start, member.end);
+async function unpack(file: OpenFile, member: StoredMember, complain: Complain): Promise<Uint8Array> {
+  const packed = await readRange(file, member.start, member.end - member.start);
+  if (packed.length < member.end - member.start) throw complain('packageDamaged', `"${member.name}" is cut off`);
   if (!member.compressed) return packed;
   try {
     const content = inflateRawSync(packed, { maxOutputLength: Math.max(1, member.bytes) });
