@@ -29,22 +29,27 @@ export async function readProjectTables(
   complain: Complain,
 ): Promise<ImportedIds> {
   const reader = new RowReader(context, complain);
-  for (const table of archiveTableNames) {
-    const path = join(folder, `${table}.jsonl`);
-    if (!existsSync(path)) {
-      if (table === 'projects') throw complain('archiveDamaged', 'the project itself is missing');
-      continue;
-    }
-    let block: string[] = [];
-    for await (const line of linesOf(path, longestLine, complain)) {
-      block.push(line);
-      if (block.length < rowsPerTransaction) continue;
+  try {
+    for (const table of archiveTableNames) {
+      const path = join(folder, `${table}.jsonl`);
+      if (!existsSync(path)) {
+        if (table === 'projects') throw complain('archiveDamaged', 'the project itself is missing');
+        continue;
+      }
+      let block: string[] = [];
+      for await (const line of linesOf(path, longestLine, complain)) {
+        block.push(line);
+        if (block.length < rowsPerTransaction) continue;
+        reader.take(table, block);
+        block = [];
+      }
       reader.take(table, block);
-      block = [];
     }
-    reader.take(table, block);
+    return reader.finish();
+  } catch (error) {
+    reader.giveUp();
+    throw error;
   }
-  return reader.finish();
 }
 
 class RowReader {
@@ -76,6 +81,16 @@ class RowReader {
         throw this.#complain('archiveDamaged', `a row of "${table}" makes no sense (${(error as Error).message})`);
       throw error;
     }
+  }
+
+  /** What was read so far is no project's; cleaning takes its pictures. */
+  giveUp(): void {
+    if (this.#projectId === undefined) return;
+    this.#context.store.database.run(
+      'UPDATE projects SET removed_at = ? WHERE id = ?',
+      new Date(0).toISOString(),
+      this.#projectId,
+    );
   }
 
   finish(): ImportedIds {

@@ -129,6 +129,7 @@ export async function importProject(context: StationContext, path: string): Prom
     );
   const zip = await openArchive(path, complain);
   const folder = join(context.folder, 'importing', randomUUID());
+  const placed = new Map<string, string>();
   try {
     const members = await listMembers(zip, complain);
     await mkdir(folder, { recursive: true });
@@ -145,6 +146,7 @@ export async function importProject(context: StationContext, path: string): Prom
         throw complain('archiveDamaged', `the picture "${member.key.slice(0, 12)}…" was changed`);
       await mkdir(dirname(target), { recursive: true });
       await rename(unpacked, target);
+      placed.set(member.key, target);
     }
     const ids = await readProjectTables(context, folder, complain);
     for (const member of members) {
@@ -162,6 +164,8 @@ export async function importProject(context: StationContext, path: string): Prom
     store.database.run('UPDATE projects SET removed_at = NULL WHERE id = ?', ids.projectId);
     return store.projects.get(ids.projectId);
   } catch (error) {
+    // Pictures that no row came to know would lie there for good.
+    for (const [sha256, target] of placed) if (store.pictures.path(sha256) === null) await rm(target, { force: true });
     throw writeError(folder, error);
   } finally {
     zip.close();

@@ -64,10 +64,13 @@ export class HistoryStore {
 
   /** Newest first. */
   lots(projectId: string, limit = 2000): string[] {
+    // From each lot to the next by the index, over the lot's groups.
+    const next = `SELECT min(lot) FROM part_groups WHERE project_id = ?1 AND by_lot = 1 AND lot >`;
     return this.#database
       .all<{ lot: string }>(
-        `SELECT lot FROM part_groups WHERE project_id = ? AND by_lot = 1 AND lot <> '' AND parts > 0
-         GROUP BY lot ORDER BY max(id) DESC LIMIT ?`,
+        `WITH RECURSIVE found(lot) AS (${next} '' UNION ALL SELECT (${next} found.lot) FROM found WHERE lot IS NOT NULL)
+         SELECT f.lot FROM found f WHERE f.lot IS NOT NULL ORDER BY (
+           SELECT g.id FROM part_groups g WHERE g.project_id = ?1 AND g.by_lot = 1 AND g.lot = f.lot LIMIT 1) DESC LIMIT ?2`,
         projectId,
         limit,
       )
@@ -123,32 +126,43 @@ export class HistoryStore {
         this.#serialHitsSorted + 1,
       )!;
       if (hits === 0) continue;
-      let ids: { id: number }[] = [];
-      if (hits > this.#serialHitsSorted)
-        ids = this.#database.all<{ id: number }>(
-          `SELECT p.id FROM (SELECT * FROM parts INDEXED BY ${index} WHERE ${column} = ? AND id BETWEEN ? AND ?
-             ORDER BY id DESC LIMIT ${newestTried}) p
-           WHERE p.serial >= ? AND p.serial < ? ${where} ORDER BY p.id DESC LIMIT ?`,
+      const own = { first: bounds.first, last: bounds.last };
+      if (hits > this.#serialHitsSorted) {
+        const oldestTried =
+          this.#database.value<number>(
+            `SELECT id FROM parts INDEXED BY ${index} WHERE ${column} = ? AND id BETWEEN ? AND ?
+             ORDER BY id DESC LIMIT 1 OFFSET ${newestTried}`,
+            id,
+            own.first,
+            own.last,
+          ) ?? own.first;
+        const tried = this.#database.all<{ id: number }>(
+          `SELECT p.id FROM parts p INDEXED BY ${index} WHERE p.${column} = ? AND p.id BETWEEN ? AND ?
+             AND +p.serial >= ? AND +p.serial < ? ${where} ORDER BY p.id DESC LIMIT ?`,
           id,
-          bounds.first,
-          bounds.last,
+          oldestTried,
+          own.last,
           from,
           to,
           ...values,
           wanted,
         );
-      if (ids.length < wanted)
-        ids = this.#database.all<{ id: number }>(
-          `SELECT p.id FROM parts p INDEXED BY ${serialIndex} WHERE p.${column} = ? AND p.serial >= ? AND p.serial < ?
-             AND p.id BETWEEN ? AND ? ${where} ORDER BY p.id DESC LIMIT ?`,
-          id,
-          from,
-          to,
-          bounds.first,
-          bounds.last,
-          ...values,
-          wanted,
-        );
+        for (const row of tried) found.push(row.id);
+        if (tried.length >= wanted) continue;
+        own.last = oldestTried - 1;
+      }
+      if (own.last < own.first) continue;
+      const ids = this.#database.all<{ id: number }>(
+        `SELECT p.id FROM parts p INDEXED BY ${serialIndex} WHERE p.${column} = ? AND p.serial >= ? AND p.serial < ?
+           AND p.id BETWEEN ? AND ? ${where} ORDER BY p.id DESC LIMIT ?`,
+        id,
+        from,
+        to,
+        own.first,
+        own.last,
+        ...values,
+        wanted,
+      );
       for (const row of ids) found.push(row.id);
     }
     return newest(found, wanted);
