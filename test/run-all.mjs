@@ -1,7 +1,7 @@
 // `npm test`: everything that must hold, one step after another, with a summary at the end.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { ensureBuild, ensureDependencies, projectRoot, requireNodeVersion } from '../main/cli/setup.mjs';
+import { ensureBuild, ensureDependencies, ensureWindow, projectRoot, requireNodeVersion } from '../main/cli/setup.mjs';
 
 requireNodeVersion();
 const results = [];
@@ -29,14 +29,45 @@ const tool = (script, ...args) =>
 
 const ready =
   (await step('dependencies: the locked ones are installed', () => ensureDependencies())) &&
-  (await step('build: dist/ from the sources', () => ensureBuild()));
+  (await step('build: dist/ from the sources', () => ensureBuild())) &&
+  (await step('build: the window', () => ensureWindow()));
 if (ready) {
   await step('types: tsc, strictest settings', () => tool('typescript/bin/tsc'));
+  await step('types of the window: vue-tsc', () =>
+    tool('vue-tsc/bin/vue-tsc.js', '--noEmit', '-p', join(projectRoot, 'tsconfig.web.json')),
+  );
   await step('lint and import walls: eslint', () => tool('eslint/bin/eslint.js', '.', '--max-warnings', '0'));
   await step('format: prettier', () =>
-    tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '**/*.{ts,mjs,json,html}'),
+    tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '**/*.{ts,vue,mjs,css,json,html}'),
   );
   await step('tests: unit, golden, process', () => tool('vitest/vitest.mjs', 'run', ...process.argv.slice(2)));
+  const why = whyNoWindow();
+  if (why === undefined) await step('tests in the real window', () => windowTests());
+  else console.log(`\n== tests in the real window: SKIPPED\n${why}`);
+}
+
+/** Why no window can be opened here; nothing when one can. */
+function whyNoWindow() {
+  if (process.platform !== 'linux' || process.env['DISPLAY'] || process.env['WAYLAND_DISPLAY']) return undefined;
+  if (spawnSync('xvfb-run', ['--help'], { stdio: 'ignore' }).status === 0) return undefined;
+  return 'There is no screen and no virtual one. On Debian and Ubuntu: apt-get install xvfb libgtk-3-0 libnss3 libasound2 libgbm1';
+}
+
+/** The program in a real window, on a virtual screen where there is no other. */
+async function windowTests() {
+  const { electronHost } = await import('../main/app/host/electron-host.mjs');
+  await electronHost();
+  const playwright = [
+    join(projectRoot, 'node_modules', '@playwright', 'test', 'cli.js'),
+    'test',
+    '-c',
+    join(projectRoot, 'test', 'e2e', 'playwright.config.ts'),
+  ];
+  const hasScreen = process.platform !== 'linux' || process.env['DISPLAY'] || process.env['WAYLAND_DISPLAY'];
+  const [command, args] = hasScreen
+    ? [process.execPath, playwright]
+    : ['xvfb-run', ['-a', '-s', '-screen 0 1920x1080x24', process.execPath, ...playwright]];
+  return spawnSync(command, args, { cwd: projectRoot, stdio: 'inherit' }).status === 0;
 }
 
 console.log('\n== summary');

@@ -1,0 +1,79 @@
+import { expect, test } from '@playwright/test';
+import { ask, everything, freshFolder, keepScreen, removeFolder, startStation, until } from './station.ts';
+
+test('first start: a model trains before our eyes, a part fails with its heat map, and a restart forgets nothing', async () => {
+  test.setTimeout(300_000);
+  const data = freshFolder();
+  let station = await startStation(data);
+  try {
+    const { window } = station;
+    expect(await station.app.evaluate(({ app }) => app.getPath('userData'))).toBe(data);
+
+    const [project] = await until(
+      'the sample project',
+      () => ask(window, 'projects.list', {}),
+      (projects) => projects.length === 1,
+    );
+    const projectId = project!.id;
+    const { parts } = await until(
+      'a failed part',
+      () =>
+        ask(window, 'history.page', {
+          filter: { ...everything(projectId), verdict: 'fail' },
+          before: null,
+          limit: 1,
+        }),
+      (page) => page.parts.length > 0,
+      200_000,
+    );
+    const failed = parts[0]!;
+    expect(failed.hasHeatMap).toBe(true);
+    expect(failed.pictureSha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(failed.predScore!).toBeGreaterThanOrEqual(failed.thresholds!.fail);
+
+    // The operator's screen shows verdicts as they come.
+    const verdict = window.getByRole('region', { name: 'Verdict' });
+    await expect(verdict).toBeVisible();
+    await expect(verdict.getByText(/^(PASS|FAIL|REVIEW)$/).first()).toBeVisible();
+    await keepScreen(window, 'inspect-live');
+
+    // What is stored is served to the window, and only in the forms it needs.
+    const served = await window.evaluate(
+      async ([id, sha256, part]) => {
+        const load = (url: string): Promise<{ width: number; height: number } | null> =>
+          new Promise((resolve) => {
+            const image = new Image();
+            image.onload = () => resolve({ width: image.naturalWidth, height: image.naturalHeight });
+            image.onerror = () => resolve(null);
+            image.src = url;
+          });
+        return {
+          small: await load(`station://picture/${id}/${sha256}?side=160`),
+          heat: await load(`station://heat/${part}`),
+          foreign: await load(`station://picture/${id}/../../../../etc/passwd`),
+        };
+      },
+      [projectId, failed.pictureSha256, failed.id] as const,
+    );
+    expect(Math.max(served.small!.width, served.small!.height)).toBe(160);
+    expect(served.heat!.width).toBeGreaterThan(0);
+    expect(served.foreign).toBeNull();
+
+    const before = await ask(window, 'feed.stop', { projectId });
+    const { presented, pass, fail, review, noDecision } = before.counters;
+    expect(presented).toBe(pass + fail + review + noDecision);
+    await station.close();
+
+    station = await startStation(data);
+    const page = await ask(station.window, 'history.page', {
+      filter: everything(projectId),
+      before: null,
+      limit: 500,
+    });
+    expect(page.parts.length).toBeGreaterThanOrEqual(Math.min(500, presented));
+    expect(page.parts.every((part) => part.verdict !== null)).toBe(true);
+  } finally {
+    await station.close();
+    removeFolder(data);
+  }
+});
