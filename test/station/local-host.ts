@@ -1,0 +1,64 @@
+import { EventEmitter } from 'node:events';
+import type { ModelUse, StationMethods } from '../../main/processes/inference-protocol.ts';
+import type { LoadedModel } from '../../main/processes/inference/open-model.ts';
+import { InferenceService } from '../../main/processes/inference/service.ts';
+import type { ChildLike, ProcessHost } from '../../main/processes/child.ts';
+import { Peer } from '../../main/processes/rpc.ts';
+import { brightnessDetector } from '../cli/fakes.ts';
+
+/** The judging process inside this one, with a detector that scores brightness: for what needs no process of its own. */
+export class LocalHost implements ProcessHost {
+  /** Set: opening a model fails with it. */
+  refusal: Error | undefined;
+  readonly opened: ModelUse[] = [];
+  readonly #children: LocalChild[] = [];
+
+  start(): ChildLike {
+    const child = new LocalChild((use) => this.#open(use));
+    this.#children.push(child);
+    return child;
+  }
+
+  #open(use: ModelUse): Promise<LoadedModel> {
+    if (this.refusal !== undefined) return Promise.reject(this.refusal);
+    this.opened.push(use);
+    const detector = brightnessDetector({ modelHash: use.modelHash });
+    return Promise.resolve({
+      use,
+      detector: { ...detector, thresholdsFor: (name) => use.thresholds ?? detector.thresholdsFor(name) },
+      opened: { modelId: use.modelId, provider: 'cpu', threads: use.threads, classes: [...detector.classes] },
+      normalSha256: () => null,
+    });
+  }
+}
+
+class LocalChild extends EventEmitter implements ChildLike {
+  readonly pid = undefined;
+  readonly #inside: Peer<StationMethods>;
+  #isAlive = true;
+
+  constructor(open: (use: ModelUse) => Promise<LoadedModel>) {
+    super();
+    const local: Record<string, (argument: never, ports: readonly unknown[]) => unknown> = {};
+    this.#inside = new Peer((message) => {
+      const copy: unknown = structuredClone(message);
+      queueMicrotask(() => this.emit('message', copy));
+    }, local);
+    const service = new InferenceService(this.#inside, () => this.kill(), open);
+    Object.assign(local, service.methods);
+  }
+
+  postMessage(message: unknown, ports: readonly unknown[] = []): void {
+    const copy: unknown = structuredClone(message);
+    queueMicrotask(() => {
+      if (this.#isAlive) this.#inside.receive(copy, ports);
+    });
+  }
+
+  kill(): void {
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
+    this.#inside.close('it was killed');
+    setTimeout(() => this.emit('exit', null), 0);
+  }
+}
