@@ -111,7 +111,12 @@ export function calibrationReport(
       : { auroc: null, standardError: null, low: 0, high: 1, confidence, method: 'none' },
     unknownClass: distances.some(Number.isNaN)
       ? null
-      : unknownClassThreshold(distances, request.unknownRate, confidence),
+      : unknownClassThreshold(distances, {
+          rate: request.unknownRate,
+          confidence,
+          seed,
+          classNames: fresh.map(({ inferredClass }) => inferredClass),
+        }),
     mapAnchor: mapAnchor(fresh.map(({ mapMax }) => mapMax)),
     checked: {
       pictures: scored.length,
@@ -224,7 +229,7 @@ export function calibrationLines(report: CalibrationReport): string[] {
   if (unknownClass !== null) {
     const value = unknownClass.ok ? unknownClass : unknownClass.reachable;
     lines.push(
-      `Unknown class: ${value === null ? 'not judged' : `from a class distance of ${value.value.toPrecision(5)} on`}. ${(unknownClass.ok ? unknownClass.statement : unknownClass.reason).text}`,
+      `Unknown class: ${value === null ? 'not judged' : `from ${value.value.toPrecision(5)}${value.scales === undefined ? ' on' : ' times the usual class distance on'}`}. ${(unknownClass.ok ? unknownClass.statement : unknownClass.reason).text}`,
     );
   }
   lines.push(...notes.map(({ text }) => `Note: ${text}`));

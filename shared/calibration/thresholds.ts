@@ -137,14 +137,7 @@ export function thresholdsFor(calibration: ThresholdCalibration, className: stri
   return calibration.classes.find((entry) => entry.className === className)?.thresholds ?? calibration.pooled;
 }
 
-/**
- * Score for the screen: rises with the raw score, is 50 exactly at the fail threshold, and is never clipped (a part far
- * beyond may read 400). A raw score that is not a number stays one.
- */
-export function displayScore(raw: number, { fail }: Pick<Thresholds, 'fail'>): number {
-  // The fused score starts at 0, so a ratio keeps 0 at 0; a threshold at or below 0 only leaves the difference.
-  return fail > 0 ? 50 * (raw / fail) : 50 + (raw - fail);
-}
+export { displayScore } from './display-score.ts';
 
 interface Rules {
   policy: ThresholdPolicy;

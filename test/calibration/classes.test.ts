@@ -145,6 +145,28 @@ describe('unknown class', () => {
     expect(odd).toMatchObject({ verdict: 'review', reason: 'unknownClass' });
     expect(odd.statement?.text).toMatch(/looks like none of the known classes/);
   });
+  it('a wide class does not hide strangers near a narrow one', () => {
+    const random = createRandom(8);
+    const classNames = Array.from({ length: 900 }, (_, i) => (i % 3 === 0 ? 'wide' : 'narrow'));
+    const of = (name: string): number => (name === 'wide' ? 5000 : 500) * (1 + 0.1 * random.normal());
+    const known = classNames.map(of);
+    const raw = unknownClassThreshold(known);
+    const scaled = unknownClassThreshold(known, { classNames });
+    if (!raw.ok || !scaled.ok) throw new Error('refused');
+    const thresholds = { review: 1, fail: 2 };
+    const stranger = { predScore: 0, classDistance: 1500, className: 'narrow' };
+    expect(judge(stranger, thresholds, raw).verdict).toBe('pass');
+    expect(judge(stranger, thresholds, scaled)).toMatchObject({ verdict: 'review', reason: 'unknownClass' });
+    expect(judge({ ...stranger, className: 'wide' }, thresholds, scaled).verdict).toBe('pass');
+    expect(judge({ ...stranger, className: 'never calibrated' }, thresholds, scaled).verdict).toBe('pass');
+    const alarms = classNames.map((className) => ({ predScore: 0, className, classDistance: of(className) }));
+    const share = alarms.filter((part) => judge(part, thresholds, scaled).verdict === 'review').length / alarms.length;
+    expect(share).toBeLessThan(0.02);
+    expect([scaled.normals, raw.normals]).toEqual([450, 900]);
+    // One class, or too few parts of each: raw distances.
+    expect(unknownClassThreshold(known, { classNames: known.map(() => 'one') })).toMatchObject({ normals: 900 });
+    expect(unknownClassThreshold([1, 2, 3, 4], { classNames: ['a', 'a', 'b', 'b'] })).toMatchObject({ ok: false });
+  });
   it('a failing score still fails, a broken one has no decision, a missing distance is not known', () => {
     const thresholds = { review: 1, fail: 2 };
     expect(judge({ predScore: 5, classDistance: 9 }, thresholds, { value: 3 })).toMatchObject({

@@ -9,9 +9,9 @@ import {
   oldProductsGate,
   overrideGate,
   parityGateResult,
-  percentileBound,
   type GoldenPart,
 } from '../../shared/calibration/gates.ts';
+import { percentileBound } from '../../shared/calibration/percentile.ts';
 import { compareShadow, type ShadowPart } from '../../shared/calibration/shadow.ts';
 import type { Verdict } from '../../shared/detection.ts';
 

@@ -1,8 +1,9 @@
 import { clopperPearson } from '../../shared/calibration/binomial.ts';
 import { normalCdf } from '../../shared/calibration/distributions.ts';
-import { goldenGate, percentileBound, type GoldenPart } from '../../shared/calibration/gates.ts';
+import { goldenGate, type GoldenPart } from '../../shared/calibration/gates.ts';
 import { chooseThresholds, type PolicyOptions } from '../../shared/calibration/guarantee.ts';
 import { describeOperatingPoint } from '../../shared/calibration/operating-point.ts';
+import { percentileBound } from '../../shared/calibration/percentile.ts';
 import type { ThresholdPolicy } from '../../shared/calibration/policies.ts';
 import { calibrateClasses } from '../../shared/calibration/pooling.ts';
 import { aurocInterval, bootstrapRocBand, exactRocBand } from '../../shared/calibration/roc-uncertainty.ts';
@@ -288,7 +289,7 @@ export const scenarios: readonly Scenario[] = [
     'unknown class 2 %',
     0.95,
     (random, plant) => {
-      const result = unknownClassThreshold(drawn(plant, 170, 0, random).scores, 0.02);
+      const result = unknownClassThreshold(drawn(plant, 170, 0, random).scores, { rate: 0.02 });
       return result.ok ? 1 - plant.good.below(result.value) <= result.falseAlarmRate : null;
     },
     '170 good',
