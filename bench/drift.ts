@@ -90,7 +90,9 @@ async function load(folder: string): Promise<Part[]> {
   for (const className of new Set(pictures.map((ref) => ref.className))) {
     const good = random.shuffle(pictures.filter((ref) => ref.className === className && ref.gtLabel === 'good'));
     const tests = good.filter(({ split }) => split === 'test').slice(0, Number(options.scored));
-    for (const ref of good.slice(0, Number(options.limit))) {
+    // Those with scores first, so that the limit leaves none of them out.
+    const ordered = detector === undefined ? good : [...tests, ...good.filter((ref) => !tests.includes(ref))];
+    for (const ref of ordered.slice(0, Number(options.limit))) {
       const hasScore = detector !== undefined && tests.includes(ref);
       const picture: Picture = preparePicture(await readPicture(ref.path), { size });
       const asIs = await see(picture, className, hasScore);

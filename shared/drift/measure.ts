@@ -6,7 +6,7 @@ const coarse = 4;
 const floor = 0.05;
 
 /**
- * Cheap numbers of a prepared picture (about a millisecond). Each is made so that one cause moves it and the others
+ * Cheap numbers of a prepared picture (a few milliseconds). Each is made so that one cause moves it and the others
  * hardly do: a lamp's power moves brightness, but neither contrast (relative) nor sharpness (a quotient) nor the casts
  * (quotients).
  * @param picture 8-bit RGB `[height, width, 3]`, at least `thumbnailSide` pixels wide and high
