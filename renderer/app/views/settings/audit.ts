@@ -1,0 +1,72 @@
+/** What the station writes into its audit log, in the order of the filter's list. */
+export const auditActions = [
+  'session.login',
+  'session.loginRefused',
+  'session.logout',
+  'user.created',
+  'user.changed',
+  'settings.changed',
+  'project.created',
+  'project.changed',
+  'project.imported',
+  'project.removed',
+  'class.created',
+  'class.renamed',
+  'class.removed',
+  'pictures.imported',
+  'pictures.captured',
+  'pictures.useChanged',
+  'label.set',
+  'label.undone',
+  'training.started',
+  'training.finished',
+  'model.imported',
+  'model.activated',
+  'model.rolledBack',
+  'model.gateRefused',
+  'model.gateOverridden',
+  'model.removed',
+  'threshold.changed',
+  'verdict.confirmed',
+  'verdict.overridden',
+  'verdict.undone',
+  'recipe.created',
+  'recipe.changed',
+  'recipe.removed',
+  'data.exported',
+  'data.deleted',
+  'signature.refused',
+  'drift.alarm',
+  'drift.acknowledged',
+  'study.finished',
+  'audit.started',
+  'audit.recovered',
+  'store.restored',
+] as const;
+
+/** One line of an event's details: `thresholds › after › fail`, `0.74`. */
+export interface DetailLine {
+  path: string;
+  value: string;
+}
+
+/** The details, which the log keeps as JSON, as lines to read; a text that was cut short stays one line. */
+export function detailLines(details: string): DetailLine[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(details);
+  } catch {
+    return details === '' ? [] : [{ path: '', value: details }];
+  }
+  const lines: DetailLine[] = [];
+  const walk = (value: unknown, path: string): void => {
+    if (value === null) return;
+    if (Array.isArray(value) && value.every((one) => typeof one !== 'object')) {
+      if (value.length > 0) lines.push({ path, value: value.join(', ') });
+    } else if (typeof value === 'object')
+      for (const [key, inner] of Object.entries(value)) walk(inner, path === '' ? key : `${path} › ${key}`);
+    else lines.push({ path, value: String(value) });
+  };
+  walk(parsed, '');
+  return lines;
+}
