@@ -12,7 +12,7 @@ import { clopperPearson, toleranceRank } from '../shared/calibration/binomial.ts
 import { logGamma } from '../shared/calibration/distributions.ts';
 import { chooseThresholds, type PolicyChoice } from '../shared/calibration/guarantee.ts';
 import { describeOperatingPoint } from '../shared/calibration/operating-point.ts';
-import { unknownClassThreshold } from '../shared/calibration/unknown-class.ts';
+import { judge, unknownClassThreshold } from '../shared/calibration/unknown-class.ts';
 import { createRandom } from '../shared/random.ts';
 import { scoreForCalibration } from '../main/calibration/score.ts';
 import { readDataset } from '../main/datasets/read.ts';
@@ -27,6 +27,7 @@ interface Row {
   defect: boolean;
   predScore: number;
   classDistance: number;
+  inferredClass: string;
   /** Whether the model has learned the class. */
   known: boolean;
 }
@@ -55,7 +56,7 @@ async function score(modelPath: string): Promise<Row[]> {
       pictures.filter(({ split }) => split === 'test'),
       { detector, prepare: async (file, size) => preparePicture(await readPicture(file), { size }) },
     );
-    for (const { ref, predScore, classDistance } of scored) {
+    for (const { ref, predScore, classDistance, inferredClass } of scored) {
       const { className, gtLabel } = ref;
       const isKnown = detector.classes.includes(className);
       found.push({
@@ -64,6 +65,7 @@ async function score(modelPath: string): Promise<Row[]> {
         defect: gtLabel === 'defect',
         predScore,
         classDistance,
+        inferredClass,
         known: isKnown,
       });
     }
@@ -181,11 +183,17 @@ console.log(
   '\nUnknown class: half of the good parts set the limit (1 %, or what can be shown), the other half is judged',
 );
 const good = rows.filter((row) => !row.defect && row.known);
-const limitOfAll = unknownClassThreshold(good.filter((_, i) => i % 2 === 0).map(({ classDistance }) => classDistance));
-const threshold = limitOfAll.ok ? limitOfAll : limitOfAll.reachable;
-if (threshold !== null) {
+for (const scaled of [false, true]) {
+  const half = good.filter((_, i) => i % 2 === 0);
+  const limitOfAll = unknownClassThreshold(
+    half.map(({ classDistance }) => classDistance),
+    scaled ? { classNames: half.map(({ inferredClass }) => inferredClass) } : {},
+  );
+  const threshold = limitOfAll.ok ? limitOfAll : limitOfAll.reachable;
+  if (threshold === null) continue;
+  console.log(scaled ? 'In units of the inferred class:' : 'Raw distances:');
   const beyond = (list: readonly Row[]): string =>
-    `${String(list.filter(({ classDistance }) => classDistance >= threshold.value).length)} of ${String(list.length)}`;
+    `${String(list.filter(({ classDistance, inferredClass }) => judge({ predScore: 0, classDistance, className: inferredClass }, { review: 1, fail: 2 }, threshold).verdict === 'review').length)} of ${String(list.length)}`;
   const { value, normals, falseAlarmRate } = threshold;
   console.log(
     `limit ${value.toPrecision(4)} from ${String(normals)} good parts: at most ${percent(falseAlarmRate)} at 95 %`,
