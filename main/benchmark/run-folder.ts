@@ -97,11 +97,13 @@ export class RunFolder {
     return path.join(this.path, 'lists', `${unit}.json`);
   }
 
-  async hasModel(unit: string): Promise<boolean> {
-    return stat(this.modelPath(unit)).then(
-      () => true,
-      () => false,
-    );
+  hasModel(unit: string): Promise<boolean> {
+    return isThere(this.modelPath(unit));
+  }
+
+  /** Whether a training was stopped on the way, see `Checkpoint`. */
+  hasCheckpoint(unit: string): Promise<boolean> {
+    return isThere(`${this.modelPath(unit)}.checkpoint`);
   }
 
   async readTraining(unit: string): Promise<TrainingFacts | undefined> {
@@ -140,6 +142,13 @@ export class RunFolder {
       return undefined;
     }
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function groupFile(group: string): string {

@@ -148,8 +148,8 @@ async function train(run: BenchmarkRun, unit: Unit): Promise<TrainingFacts> {
     dataDirs: [folder.listPath(unit.key)],
     seed: unit.seed,
     out,
-    // Goes on from a checkpoint of this unit, where a killed run left one.
-    resume: true,
+    // Where a killed run left a checkpoint of this unit.
+    resume: await folder.hasCheckpoint(unit.key),
   };
   const { modelHash, classes, elapsedMs, phases, engine } = await parts.trainModel(request, run.onTraining, signal);
   const graphNumbers = await parts.countNumbers(out);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -258,6 +259,17 @@ describe('archives', () => {
     await writeFile(join(root, 'c.tar.gz'), gzipSync(tarOf({ 'x/1.txt': 'one' })).subarray(0, 50));
     await expect(unpackOnce(join(root, 'c.tar.gz'), work)).rejects.toMatchObject({ code: 'archiveDamaged' });
   });
+
+  test.skipIf(spawnSync('xz', ['--version']).status !== 0)(
+    'tar.xz, as MVTec publishes, where xz is there',
+    async () => {
+      const packed = spawnSync('xz', ['-c'], { input: tarOf({ 'x/1.txt': 'one' }) }).stdout;
+      await writeFile(join(root, 'a.tar.xz'), packed);
+      expect(existsSync(join(await unpackOnce(join(root, 'a.tar.xz'), work), 'x', '1.txt'))).toBe(true);
+      await writeFile(join(root, 'b.tar.xz'), packed.subarray(0, 60));
+      await expect(unpackOnce(join(root, 'b.tar.xz'), work)).rejects.toMatchObject({ code: 'archiveUnsupported' });
+    },
+  );
 
   test('nothing is written outside the folder', async () => {
     await writeFile(join(root, 'evil.tar'), tarOf({ '../../evil.txt': 'x' }));
