@@ -179,15 +179,13 @@ for (const otherRate of [undefined, 0.05]) {
   }
 }
 
-console.log(
-  '\nUnknown class: half of the good parts set the limit (1 %, or what can be shown), the other half is judged',
-);
+console.log('\nUnknown class: two of three good parts set the limit (1 %, or what can be shown), the third is judged');
 const good = rows.filter((row) => !row.defect && row.known);
 for (const scaled of [false, true]) {
-  const half = good.filter((_, i) => i % 2 === 0);
+  const setting = good.filter((_, i) => i % 3 !== 0);
   const limitOfAll = unknownClassThreshold(
-    half.map(({ classDistance }) => classDistance),
-    scaled ? { classNames: half.map(({ inferredClass }) => inferredClass) } : {},
+    setting.map(({ classDistance }) => classDistance),
+    scaled ? { classNames: setting.map(({ inferredClass }) => inferredClass) } : {},
   );
   const threshold = limitOfAll.ok ? limitOfAll : limitOfAll.reachable;
   if (threshold === null) continue;
@@ -198,7 +196,7 @@ for (const scaled of [false, true]) {
   console.log(
     `limit ${value.toPrecision(4)} from ${String(normals)} good parts: at most ${percent(falseAlarmRate)} at 95 %`,
   );
-  console.log(`known good parts taken for unknown: ${beyond(good.filter((_, i) => i % 2 === 1))}`);
+  console.log(`known good parts taken for unknown: ${beyond(good.filter((_, i) => i % 3 === 0))}`);
   console.log(`known defects taken for unknown: ${beyond(rows.filter((row) => row.defect && row.known))}`);
   for (const className of new Set(rows.filter((row) => !row.known).map((row) => row.className))) {
     console.log(
