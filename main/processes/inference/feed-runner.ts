@@ -22,9 +22,10 @@ import type {
   StationMethods,
   StoredPicture,
 } from '../inference-protocol.ts';
+import { faultOf } from '../fault.ts';
 import type { Peer } from '../rpc.ts';
 import { heatBytes, heatPng, hottest, screenJpeg } from './evidence.ts';
-import { faultOf, insist, mayPass, Troubles } from './insist.ts';
+import { insist, mayPass, Troubles } from './insist.ts';
 import type { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
 import { moveOriginal, OutputFolder } from './output-folder.ts';

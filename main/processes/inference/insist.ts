@@ -1,5 +1,6 @@
 import { UserError } from '../../../shared/errors.ts';
 import { pauseUntil } from '../../feeds/feed.ts';
+import { faultOf } from '../fault.ts';
 import type { FeedFault } from '../inference-protocol.ts';
 
 /** What may pass by itself, or by a person's hand: no room, a drive that is gone. */
@@ -30,15 +31,6 @@ export class Troubles {
   clearPassing(): void {
     for (const code of passing) this.clear(code);
   }
-}
-
-export function faultOf(error: unknown): FeedFault {
-  if (!(error instanceof UserError)) {
-    return { code: 'internal', message: error instanceof Error ? error.message : String(error), remedy: null };
-  }
-  const { code, message, remedy } = error;
-  const what = remedy !== undefined && message.endsWith(remedy) ? message.slice(0, -remedy.length).trim() : message;
-  return { code, message: what, remedy: remedy ?? null };
 }
 
 /** Whether trying again later can help. */
