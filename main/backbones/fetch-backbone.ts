@@ -52,7 +52,7 @@ export async function fetchBackbone(
     } catch (error) {
       // It would be fetched again and again otherwise.
       await fs.rm(partial, { force: true });
-      throw error;
+      throw renamed(error, partial, `What came from ${url}`);
     }
     const contents = contentFolder(got.sha256);
     await nodeFs.mkdir(path.join(folder, contents), { recursive: true });
@@ -74,6 +74,14 @@ export async function fetchBackbone(
     await commitStored(options.store, record);
     return { record, statement: facts.statement.replaceAll(partial, fileName) };
   });
+}
+
+/** The error in the person's terms: the partial file is gone and was never theirs. */
+function renamed(error: unknown, partial: string, name: string): unknown {
+  if (!(error instanceof UserError)) return error;
+  const { code, message, remedy } = error;
+  const what = remedy === undefined ? message : message.slice(0, -remedy.length - 1);
+  return new UserError(code, what.replaceAll(partial, name), remedy, { cause: error });
 }
 
 function sourceOf(

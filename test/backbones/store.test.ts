@@ -146,9 +146,14 @@ describe('fetch', () => {
 
   test('throws a file away that is no such backbone', async () => {
     const server = await serving();
-    const refuse: Identify = () => Promise.reject(new UserError('backboneMismatch', 'something else'));
+    const refuse: Identify = (file) =>
+      Promise.reject(new UserError('backboneMismatch', `${file} is ViT-B.`, 'Choose another.'));
     const run = fetchBackbone(findBackbone(registry, id), { store, url: server.url, identify: refuse });
-    await expect(run).rejects.toMatchObject({ code: 'backboneMismatch' });
+    await expect(run).rejects.toMatchObject({
+      code: 'backboneMismatch',
+      message: `What came from ${server.url} is ViT-B. Choose another.`,
+      remedy: 'Choose another.',
+    });
     expect(await nodeFs.readdir(join(store, id))).toEqual([]);
   });
 
