@@ -93,10 +93,16 @@ try {
   const started = performance.now();
   const detector = await openDetector(out, { engine: 'cpu' });
   console.log(`package opened in ${((performance.now() - started) / 1000).toFixed(1)} s, weight file removed`);
-  const part = path.join(folder, 'data', summary.classes[0]!, 'train', 'good');
-  const picture = await readPicture(path.join(part, (await readdir(part))[0]!));
-  const [result] = await detector.inspect([preparePicture(picture, { size: detector.inputSize })]);
-  console.log(`score ${result!.predScore.toFixed(6)}, class ${result!.className}`);
+  const scores: string[] = [];
+  for (const part of summary.classes) {
+    const good = path.join(folder, 'data', part, 'train', 'good');
+    for (const file of (await readdir(good)).sort()) {
+      const picture = preparePicture(await readPicture(path.join(good, file)), { size: detector.inputSize });
+      const [result] = await detector.inspect([picture]);
+      scores.push(result!.predScore.toFixed(7));
+    }
+  }
+  console.log(`scores ${scores.join(' ')}`);
   await detector.close();
   console.log(`peak memory ${gibibytes(process.resourceUsage().maxRSS * 1024)}`);
 } finally {

@@ -65,7 +65,7 @@ export const embeddedStudentDefaults = {
   miningShare: 0.9,
   miningRampShare: 0.2,
   miningFactor: 0.1,
-  /** What labelled defects draw the encoder student's error to: the decoder's ends at 2 too. */
+  /** Where a labelled defect stops driving the encoder student: the decoder's error ends at 2 too. */
   defectErrorCap: 2,
   lr: 2e-3,
   warmup: 30,

@@ -31,9 +31,10 @@ export function logNormality(encoderError: Tensor, decoderError: Tensor): Tensor
  * @param encoderError a = L_SE `[B]`, at least 0
  * @param decoderError b = L_SD `[B]`, at least 0
  * @param label        y `[B]`, 1 for normal and 0 for anomalous pictures
- * @param defectErrorCap of anomalous pictures, where a is drawn to: b can't pass 2, a could grow without end. Below the cap
- *   the loss is that of eq. 3; above it, it rises again, first with the square of the distance, from twice the cap on in a
- *   straight line, so that the gradient never exceeds sigma(-cap). Default: no cap
+ * @param defectErrorCap of anomalous pictures, a counts as at most this: b can't pass 2, a could grow without end. From the
+ *   cap on their gradient to the encoder student is 0, so that no labelled defect drives it further. It isn't drawn back
+ *   either: what a teacher says of a defect can lie far off by itself, and a student drawn to it would learn to know defects.
+ *   Default: no cap
  */
 export function noisyOrLoss(
   encoderError: Tensor,
@@ -42,41 +43,27 @@ export function noisyOrLoss(
   defectErrorCap: number | null = null,
 ): Tensor {
   const [a, b] = [encoderError, decoderError];
-  const cap = defectErrorCap ?? 0;
-  /** Slope of the way back at the far end, the same as that of the way there at the cap. */
-  const pull = 1 / (1 + Math.exp(cap));
-  /** Distance above the cap, in caps. */
-  const beyond = (error: Tensor) => tf.relu(tf.sub(tf.mul(error, 1 / cap), 1));
+  const limit = (error: Tensor) => (defectErrorCap === null ? error : tf.minimum(error, defectErrorCap));
   return withGradient(
     [a, b],
     () => {
       const logP = logNormality(a, b);
       const logQ = logAnomalyScore(a, b);
-      let logDefect = logQ;
-      if (defectErrorCap !== null) {
-        const far = beyond(a);
-        const near = tf.minimum(far, 1);
-        const back = tf.mul(near, tf.sub(far, tf.mul(near, 0.5)));
-        logDefect = tf.sub(logAnomalyScore(tf.minimum(a, cap), b), tf.mul(back, pull * cap));
-      }
+      const logDefect = defectErrorCap === null ? logQ : logAnomalyScore(limit(a), b);
       const loss = tf.neg(tf.add(tf.mul(label, logP), tf.mul(tf.sub(1, label), logDefect)));
       return { value: loss, saved: [logP, logQ, a, b, label] };
     },
     (dy, saved) => {
       const [logP, logQ, encoder, decoder, y] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor];
-      const slopes = (error: Tensor) => {
+      const slope = (error: Tensor, anomalous: Tensor) => {
         const complement = logSigmoid(tf.neg(error));
-        return { normal: tf.exp(tf.sub(tf.add(logQ, complement), logP)), anomalous: tf.neg(tf.exp(complement)) };
+        const normal = tf.exp(tf.sub(tf.add(logQ, complement), logP));
+        return tf.mul(dy, tf.sub(tf.mul(y, normal), tf.mul(anomalous, tf.exp(complement))));
       };
-      const [ofEncoder, ofDecoder] = [slopes(encoder), slopes(decoder)];
-      let pushed = ofEncoder.anomalous;
-      if (defectErrorCap !== null) {
-        const isBelow = tf.cast(tf.less(encoder, cap), 'float32');
-        pushed = tf.add(tf.mul(pushed, isBelow), tf.mul(tf.minimum(beyond(encoder), 1), pull));
-      }
-      const mixed = (normal: Tensor, anomalous: Tensor) =>
-        tf.mul(dy, tf.add(tf.mul(y, normal), tf.mul(tf.sub(1, y), anomalous)));
-      return [mixed(ofEncoder.normal, pushed), mixed(ofDecoder.normal, ofDecoder.anomalous)];
+      const anomalous = tf.sub(1, y);
+      const pushed =
+        defectErrorCap === null ? anomalous : tf.mul(anomalous, tf.cast(tf.less(encoder, defectErrorCap), 'float32'));
+      return [slope(encoder, pushed), slope(decoder, anomalous)];
     },
   );
 }

@@ -36,7 +36,7 @@ export interface PaperModelOptions {
   readonly objective: Objective;
   /** Factor on the gradients of easy points, null for no hard mining. */
   readonly miningFactor: number | null;
-  /** What labelled defects draw the encoder student's error to, see `noisyOrLoss`; null or left out: no bound. */
+  /** Where a labelled defect stops driving the encoder student, see `noisyOrLoss`; null or left out: nowhere. */
   readonly defectErrorCap?: number | null;
 }
 

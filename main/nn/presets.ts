@@ -49,7 +49,7 @@ export interface PaperPreset {
   readonly sdHardMining: { readonly pFinal: number; readonly ramp: number; readonly factor: number } | null;
   /** P. */
   readonly objective: Objective;
-  /** What labelled defects draw the encoder student's error to; the decoder's ends at 2 too. A. */
+  /** Where a labelled defect stops driving the encoder student; the decoder's error ends at 2 too. A. */
   readonly defectErrorCap: number | null;
   /** Row of the ablation that scores; 6 is the method. P. */
   readonly scoreRow: AblationRow;

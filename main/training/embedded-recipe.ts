@@ -58,6 +58,7 @@ export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFused
                 Promise.resolve(
                   buildGraph({ entry, weights, memory, students: students && (() => studentTensors(students, entry)) }),
                 ),
+              isStandard: true,
               facts: {
                 engine: students?.engine ?? teacher.engine,
                 backbone: { id: entry.id, sha256: backboneHash },

@@ -138,6 +138,7 @@ async function fit(
       return writeGraphFile(buildPaperGraph({ weights, positionMode, groups, students }), folder);
     },
     checkpoint,
+    isStandard: false,
     facts: {
       engine,
       backbone: { id: settings.backbone, sha256: weights.hash },

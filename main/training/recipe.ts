@@ -60,6 +60,8 @@ export interface FittedMethod {
   openScorer(): Promise<Scorer>;
   /** The whole detector, pictures to scores, as one ONNX graph. */
   buildGraph(): Promise<Uint8Array | GraphFile>;
+  /** Whether scores are in deviations of normal parts, see `calibrateRun`. */
+  readonly isStandard: boolean;
   /** What the model package says of it. */
   readonly facts: MethodFacts;
   /** Of the students' training, where there was one. */

@@ -95,7 +95,7 @@ export async function trainModel(
     const scorer = await fitted.openScorer();
     let calibration, graph, parity;
     try {
-      calibration = await calibrateRun(snapshot, scorer, signal);
+      calibration = await calibrateRun(snapshot, scorer, signal, fitted.isStandard);
       const { thresholds } = calibration;
       report.notice(thresholds.pooled.statement);
 

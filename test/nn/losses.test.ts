@@ -51,10 +51,10 @@ describe('Noisy-OR against 60-digit arithmetic', () => {
     }
   });
 
-  it('with a cap, anomalous pictures draw the encoder error to it; normal ones keep value and gradient', () => {
+  it('with a cap, anomalous pictures stop driving the encoder there; normal ones keep value and gradient', () => {
     const cap = 2;
-    const sample = tf.tensor1d([0.1, 1.9, 2, 3, 30, 1e6]);
-    const other = tf.tensor1d([0.2, 0.2, 0.2, 0.2, 0.2, 2]);
+    const sample = tf.tensor1d([0.1, 1.9, 2, 30, 1e6]);
+    const other = tf.tensor1d([0.2, 0.2, 0.2, 0.2, 2]);
     const grads = (label: Tensor, limit: number | null) =>
       tf
         .grads((x: Tensor, y: Tensor) => tf.sum(noisyOrLoss(x, y, label, limit)))([sample, other])
@@ -66,20 +66,11 @@ describe('Noisy-OR against 60-digit arithmetic', () => {
     ]);
     const [encoder, decoder] = grads(zeros, cap) as [number[], number[]];
     const [free, same] = grads(zeros, null) as [number[], number[]];
-    const steepest = 1 / (1 + Math.exp(cap));
     expect(encoder.slice(0, 2)).toEqual(free.slice(0, 2));
-    [0, steepest / 2, steepest, steepest].forEach((value, i) => expect(encoder[2 + i]).toBeCloseTo(value, 6));
+    expect(encoder.slice(2)).toEqual([0, 0, 0]);
     expect(decoder).toEqual(same);
-    // The value belongs to the gradient.
-    const value = (a: number): number =>
-      noisyOrLoss(tf.tensor1d([a]), tf.tensor1d([0.2]), tf.zeros([1]), cap).dataSync()[0]!;
-    for (const [a, slope] of [
-      [1, -0.268941],
-      [3, steepest / 2],
-      [7, steepest],
-    ] as const) {
-      expect((value(a + 0.05) - value(a - 0.05)) / 0.1).toBeCloseTo(slope, 3);
-    }
+    const capped = noisyOrLoss(sample, other, zeros, cap).dataSync();
+    expect(capped[3]).toBe(capped[2]);
   });
 });
 

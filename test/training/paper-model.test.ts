@@ -53,6 +53,13 @@ describe("a model of the paper's kind", () => {
     });
     expect(manifest.notes).toContain('No memory');
 
+    // No picture was kept apart: the thresholds come from the scores of those learned from, not from the usual scale.
+    const { review, fail } = manifest.thresholds.pooled;
+    expect(manifest.thresholds.pooled.basis).toBe('assumed');
+    expect(review).toBeGreaterThan(-1.4);
+    expect(fail).toBeGreaterThan(review);
+    expect(fail).toBeLessThan(0.5);
+
     const files = [
       ...(await pictures(twoParts[0], 'train/good', 2)),
       ...(await pictures(twoParts[1], 'train/good', 1)),
