@@ -3,12 +3,9 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../../shared/errors.ts';
-import type { ChannelOutput } from '../../shared/ipc/contract.ts';
 import type { TrainingState } from '../../shared/ipc/training.ts';
-import { locateBackbone } from '../backbones/store.ts';
 import type { RecipeGeometry } from '../feeds/recipe-geometry.ts';
 import type { Caller, HandlersOf } from '../ipc/handler.ts';
-import { presets } from '../nn/presets.ts';
 import type { ProcessHost } from '../processes/child.ts';
 import { faultOf } from '../processes/fault.ts';
 import { processEntry } from '../processes/process-entry.ts';
@@ -25,7 +22,8 @@ import { projectGeometry } from './model-geometry.ts';
 import type { ModelService } from './models.ts';
 import { readSettings } from './settings.ts';
 import { freezeNormalSet, writeTrainingList } from './training-data.ts';
-import { estimatePhases, isPaper, learnRates, stationPresets, type StationPreset } from './training-rates.ts';
+import { planTraining } from './training-plan.ts';
+import { estimatePhases, learnRates } from './training-rates.ts';
 import { TrainingRun } from './training-run.ts';
 
 export interface TrainingParts {
@@ -38,14 +36,10 @@ export interface TrainingParts {
   steps?: number;
 }
 
-type Plan = ChannelOutput<'training.plan'>;
-
 const tellEveryMs = 200;
 /** A cancelled run that has not ended by then is killed. */
 const cancelGraceMs = 1500;
 const mostRestarts = 5;
-/** Below this a class can hardly be learned. */
-const fewNormals = 10;
 
 /** What a run needs to go on after the whole station was stopped. */
 interface KeptRun {
@@ -87,7 +81,10 @@ export class TrainingService {
   }
 
   readonly handlers: HandlersOf<'training'> = {
-    'training.plan': ({ projectId }) => this.#plan(projectId),
+    'training.plan': async ({ projectId }) => {
+      const engines = await this.engines().catch(() => []);
+      return planTraining(this.#context, projectId, engines, this.#isBusy());
+    },
     'training.start': (request, caller) => this.start(request, caller),
     'training.pause': ({ id, paused }) => this.#pause(id, paused),
     'training.cancel': async ({ id }) => {
@@ -208,51 +205,6 @@ export class TrainingService {
     clearTimeout(this.#timer);
     await this.supervisor.stop(300);
     await this.#ended;
-  }
-
-  async #plan(projectId: string): Promise<Plan> {
-    const { store } = this.#context;
-    const classes = store.projects
-      .classes(projectId)
-      .map(({ name, normalPictures, goldenPictures }) => ({ name, normal: normalPictures, golden: goldenPictures }));
-    const pictures = store.pictures.forTraining(projectId, ['normal', 'calibration']).length;
-    const reports = await this.engines().catch(() => []);
-    const cpu = { name: 'cpu' as const, available: true, reason: null };
-    const engines = reports.length === 0 ? [cpu] : reports;
-    return {
-      classes,
-      presets: await Promise.all(stationPresets.map((preset) => this.#presetPlan(preset, pictures))),
-      engines: [{ name: 'auto', available: true, reason: null }, ...engines],
-      problems: this.#problems(classes),
-    };
-  }
-
-  async #presetPlan(preset: StationPreset, pictures: number): Promise<Plan['presets'][number]> {
-    const phases = estimatePhases(this.#context, preset, pictures);
-    const estimateMs = Math.round([...phases.values()].reduce((sum, ms) => sum + ms, 0));
-    const reason = isPaper(preset)
-      ? await locateBackbone(presets[preset as 'paper-small'].backbone, { checkHash: false }).then(
-          () => null,
-          (error: unknown) => (error instanceof Error ? error.message : String(error)),
-        )
-      : null;
-    return { preset, estimateMs, available: reason === null, reason };
-  }
-
-  #problems(classes: Plan['classes']): string[] {
-    const problems: string[] = [];
-    if (!classes.some(({ normal }) => normal > 0)) problems.push('There are no pictures of good parts yet.');
-    for (const { name, normal } of classes) {
-      if (normal === 0) problems.push(`The class "${name}" has no pictures of good parts: it is left out.`);
-      else if (normal < fewNormals) {
-        problems.push(`The class "${name}" has only ${String(normal)} pictures of good parts: 20 or more are better.`);
-      }
-    }
-    if (!classes.some(({ golden }) => golden > 0)) {
-      problems.push('There is no golden set: whether the new model is worse than the one before can not be shown.');
-    }
-    if (this.#isBusy()) problems.push('A training is running already.');
-    return problems;
   }
 
   #trainingRequest(request: TrainingState['request'], list: string, folder: string): TrainingRequest {

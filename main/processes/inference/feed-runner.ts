@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import type { CameraFrame, LivePart } from '../../../shared/ipc/live.ts';
+import type { CameraFrame } from '../../../shared/ipc/live.ts';
 import type { CameraFeed, FrameAnswer } from '../../feeds/camera.ts';
 import type { FedPart } from '../../feeds/feed.ts';
 import { openFeed } from '../../feeds/open-feed.ts';
 import { PartQueue } from '../../feeds/part-queue.ts';
 import { pixelGeometry, wholePicture } from '../../feeds/recipe-geometry.ts';
-import { scoreShares } from '../../inspection/explain.ts';
 import { stateKey } from '../../inspection/folder-scan.ts';
 import { listParts } from '../../inspection/picture-files.ts';
 import { inspectParts, type DecodedFile, type Evidence } from '../../inspection/pipeline.ts';
@@ -15,7 +14,6 @@ import { preparePicture } from '../../pictures/prepare.ts';
 import type { StationFiles } from '../../store/files.ts';
 import type {
   DecidedAnswer,
-  DecidedNews,
   FeedRun,
   ModelUse,
   OpenedModel,
@@ -24,10 +22,11 @@ import type {
 } from '../inference-protocol.ts';
 import { faultOf } from '../fault.ts';
 import type { Peer } from '../rpc.ts';
-import { heatBytes, heatPng, hottest, screenJpeg } from './evidence.ts';
+import { heatBytes, heatPng } from './evidence.ts';
 import { insist, mayPass, Troubles } from './insist.ts';
 import type { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
+import { decidedNews, livePart, pendingPart, unreadable } from './part-messages.ts';
 import { moveOriginal, OutputFolder } from './output-folder.ts';
 import { recordOf, toldPart } from './told-part.ts';
 import { outputId, readPart, type ReadPart } from './read-part.ts';
@@ -292,31 +291,15 @@ export class FeedRunner {
         () => false,
       );
     }
-    const news = this.#news(record, part, evidence, hasHeatMap);
-    onWay.answer = await insist(() => this.#parts.station.call('decide', news), this.#troubles, this.#giveUp.signal);
-  }
-
-  #news(record: InspectionRecord, part: FedPart, evidence: Evidence | undefined, hasHeatMap: boolean): DecidedNews {
-    const { partId, stored } = this.#onWay.get(part)!;
-    const { verdict, className, predScore, localScore, semanticScore, memoryScore, latencyMs } = record;
-    return {
+    const { partId, stored } = onWay;
+    const news = decidedNews(record, part, evidence, {
       projectId: this.#run.projectId,
       partId,
-      verdict,
-      reason: record.reason ?? null,
-      className: className ?? part.className,
-      predScore,
-      localScore,
-      semanticScore,
-      memoryScore,
-      thresholds: record.thresholds ?? null,
-      latencyMs,
-      modelId: this.#model.use.modelId,
-      modelHash: record.modelHash,
-      similarSha256: evidence === undefined ? null : this.#model.normalSha256(evidence.result.nearestNormal),
-      picture: stored,
+      stored,
       hasHeatMap,
-    };
+      model: this.#model,
+    });
+    onWay.answer = await insist(() => this.#parts.station.call('decide', news), this.#troubles, this.#giveUp.signal);
   }
 
   /** Shows a part and passes it on, after its record is durable. */
@@ -330,34 +313,4 @@ export class FeedRunner {
     this.#keysOnWay.delete(read.recordKey);
     this.#parts.station.tell('told', { projectId: this.#run.projectId, partId });
   }
-}
-
-function pendingPart({ partId, path, source, recordKey }: FeedRun['pending'][number]): FedPart {
-  return { file: source, path, recordKey, partId, serial: null, lot: null, className: null };
-}
-
-function unreadable(part: FedPart, error: unknown): ReadPart {
-  return {
-    recordKey: part.recordKey ?? `unreadable:${part.file}`,
-    contentHash: undefined,
-    bytes: undefined,
-    extension: '',
-    picture: undefined,
-    reason: faultOf(error).message,
-  };
-}
-
-async function livePart(
-  record: InspectionRecord,
-  evidence: Evidence | undefined,
-  { part, counters }: DecidedAnswer,
-  region: Parameters<typeof heatBytes>[2],
-): Promise<LivePart> {
-  const message: LivePart = { type: 'part', part, shares: scoreShares(record), hottest: null, counters };
-  if (evidence === undefined || record.thresholds === undefined) return message;
-  const heat = heatBytes(evidence.result, record.thresholds, region);
-  message.heat = heat;
-  message.hottest = hottest(evidence.result, heat, region, evidence.picture, record.verdict === 'fail');
-  message.jpeg = await screenJpeg(evidence.picture);
-  return message;
 }
