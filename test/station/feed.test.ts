@@ -232,6 +232,18 @@ test('a model that can not be opened is said when the feed starts; nothing is pr
   expect(store.parts.newestId()).toBe(0);
 });
 
+test('a file that is handed over twice is judged twice; hundreds at once are all judged', async () => {
+  const caller = { userId: null, name: 'Ann', role: 'operator' } as const;
+  const judge = feeds.handlers['feed.judgeFiles'];
+  const file = await put('a.png', 10);
+  await judge({ projectId, paths: [file] }, caller);
+  await until(decided(1));
+  for (let i = 0; i < 200; i++) await put(`many/${String(i)}.png`, i);
+  expect(await judge({ projectId, paths: [file, path.join(root, 'in', 'many')] }, caller)).toEqual({ presented: 201 });
+  await until(decided(202));
+  expect(store.parts.counters(projectId)).toMatchObject({ presented: 202 });
+});
+
 test('acknowledging a fault is kept with it; the lot of a running feed can be changed', async () => {
   await mkdir(path.join(root, 'in'));
   await feeds.start(recipe({}));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { CameraFrame } from '../../../shared/ipc/live.ts';
 import type { CameraFeed, FrameAnswer } from '../../feeds/camera.ts';
@@ -131,7 +132,17 @@ export class FeedRunner {
   /** Judges files and folders beside the feed. @returns how many parts they are */
   async judgeFiles(paths: readonly string[]): Promise<number> {
     const found = await listParts(paths);
-    this.#queue.push(...found.map((part) => ({ ...part, serial: null, lot: this.#lot, className: null })));
+    // A person who hands a file over again wants it judged again, by the model that holds now.
+    const drop = randomUUID();
+    this.#queue.push(
+      ...found.map((part, i) => ({
+        ...part,
+        recordKey: `dropped:${drop}:${String(i)}`,
+        serial: null,
+        lot: this.#lot,
+        className: null,
+      })),
+    );
     return found.length;
   }
 
