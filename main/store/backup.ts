@@ -138,6 +138,7 @@ export async function restoreNewest(folder: string, databasePath: string, now: s
         throw writeError(databasePath, error);
     }
   }
+  rmSync(`${databasePath}.restoring`, { force: true });
   const from = listBackups(folder).find(({ path }) => isSound(path)) ?? null;
   if (from !== null) {
     await copyFile(from.path, `${databasePath}.restoring`);

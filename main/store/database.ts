@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite';
 import { UserError } from '../../shared/errors.ts';
 
@@ -47,8 +47,17 @@ export class Database {
 
   /** Rows one by one; the statement is its own, so that other calls may run meanwhile. */
   *iterate<T extends Row>(sql: string, ...values: SqlValue[]): Generator<T> {
-    const statement = this.#guarded(() => this.#connection.prepare(sql));
-    yield* statement.iterate(...values.map(clean)) as Iterable<T>;
+    const rows = this.#guarded(() => this.#connection.prepare(sql).iterate(...values.map(clean)) as Iterator<T>);
+    try {
+      for (;;) {
+        const { done, value } = this.#guarded(() => rows.next());
+        if (done === true) return;
+        yield value;
+      }
+    } finally {
+      // Who stops early must not leave the statement, and with it an old view of the data, open.
+      rows.return?.();
+    }
   }
 
   /** One value of one row. */
@@ -121,8 +130,23 @@ export class Database {
     try {
       return work();
     } catch (error) {
-      throw storeError(this.path, error);
+      const said = storeError(this.path, error);
+      if (said instanceof UserError && said.code === 'storeDamaged') markSuspect(this.path);
+      throw said;
     }
+  }
+}
+
+/** A file beside the database: the next start then checks all of it, however large it is. */
+export function suspectMark(path: string): string {
+  return `${path}.suspect`;
+}
+
+function markSuspect(path: string): void {
+  try {
+    writeFileSync(suspectMark(path), '');
+  } catch {
+    // A folder that can't be written: the damage will show again.
   }
 }
 
@@ -147,10 +171,19 @@ const codes = {
   notADatabase: 26,
 };
 
+/** Reading many rows loses the code of an error: these are SQLite's own words for it. */
+const words: Readonly<Record<string, number>> = {
+  'database disk image is malformed': codes.corrupt,
+  'file is not a database': codes.notADatabase,
+  'database or disk is full': codes.full,
+  'disk I/O error': codes.inputOutput,
+  'database is locked': codes.busy,
+};
+
 /** The result code of an error of SQLite's, without its extension; undefined for other errors. */
 export function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
-  const code: unknown = 'errcode' in error ? error.errcode : 'sqliteCode' in error ? error.sqliteCode : undefined;
+  const code: unknown = 'errcode' in error ? error.errcode : words[error.message];
   return typeof code === 'number' ? code & 0xff : undefined;
 }
 

@@ -93,7 +93,8 @@ export class PartStore {
         throw new UserError('partDecided', `Part ${partId} has its verdict: ${row.verdict}.`, 'It stays as it is.');
       // A verdict other than "no decision" stands on a score; without one there is no decision.
       const predScore = numberOrNull(decision.predScore);
-      const { thresholds } = decision;
+      const finite = Number.isFinite(decision.thresholds?.review) && Number.isFinite(decision.thresholds?.fail);
+      const thresholds = finite ? decision.thresholds : null;
       const verdict = predScore === null || thresholds === null ? 'noDecision' : decision.verdict;
       const key = { ...groupKey(row), className: textOrNull(decision.className), verdict };
       const { groupId, lotGroupId } = groupsOf(this.#database, key);
@@ -110,8 +111,8 @@ export class PartStore {
         numberOrNull(decision.localScore),
         numberOrNull(decision.semanticScore),
         numberOrNull(decision.memoryScore),
-        numberOrNull(thresholds?.review ?? null),
-        numberOrNull(thresholds?.fail ?? null),
+        thresholds?.review ?? null,
+        thresholds?.fail ?? null,
         numberOrNull(decision.displayScore),
         numberOrNull(decision.latencyMs),
         decision.modelId,

@@ -74,6 +74,8 @@ CREATE TABLE pictures (
   file_removed_at TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX pictures_kept ON pictures(added_at, bytes) WHERE file_removed_at IS NULL;
+
 CREATE TABLE project_pictures (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   project_id TEXT NOT NULL REFERENCES projects,
@@ -270,8 +272,8 @@ CREATE TABLE parts (
 ) STRICT;
 CREATE INDEX parts_by_group ON parts(group_id);
 CREATE INDEX parts_by_lot_group ON parts(lot_group_id);
-CREATE INDEX parts_by_group_serial ON parts(group_id, serial) WHERE serial IS NOT NULL;
-CREATE INDEX parts_by_lot_group_serial ON parts(lot_group_id, serial) WHERE serial IS NOT NULL;
+CREATE INDEX parts_by_group_serial ON parts(group_id, serial, presented_at) WHERE serial IS NOT NULL;
+CREATE INDEX parts_by_lot_group_serial ON parts(lot_group_id, serial, presented_at) WHERE serial IS NOT NULL;
 CREATE UNIQUE INDEX parts_by_key ON parts(project_id, record_key) WHERE record_key IS NOT NULL;
 CREATE INDEX parts_undecided ON parts(id) WHERE verdict IS NULL;
 CREATE INDEX parts_untold ON parts(id) WHERE verdict IS NOT NULL AND told = 0;

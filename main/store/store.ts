@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import {
@@ -11,7 +11,7 @@ import {
   restoreNewest,
   type Restored,
 } from './backup.ts';
-import { Database } from './database.ts';
+import { Database, suspectMark } from './database.ts';
 import { EventStore } from './events.ts';
 import { StationFiles } from './files.ts';
 import { HistoryStore } from './history.ts';
@@ -62,7 +62,10 @@ export interface StoreOptions {
   now?: () => string;
   /** How many backups are kept; default 7. */
   keepBackups?: number;
-  /** Up to this size the whole database is checked at every start; default 256 MiB. Larger ones: their beginning. */
+  /**
+   * Up to this size the whole database is checked at every start; default 128 MiB. Of larger ones the beginning is, and
+   * all of it when damage has shown.
+   */
   wholeCheckBytes?: number;
   /** For tests of migrations. */
   migrations?: readonly string[];
@@ -87,9 +90,10 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   try {
     const path = join(root, 'station.db');
     let restored: Restored | null = null;
-    database = openSound(path, options.wholeCheckBytes ?? 256 * 2 ** 20);
+    database = openSound(path, options.wholeCheckBytes ?? 128 * 2 ** 20);
     if (database === undefined) {
       restored = await restoreNewest(root, path, now());
+      rmSync(suspectMark(path), { force: true });
       database = openSound(path, 0);
       if (database === undefined)
         throw new UserError('storeDamaged', `"${path}" can't be restored.`, 'Restore the folder from a copy.');
@@ -123,7 +127,11 @@ function openSound(path: string, wholeCheckBytes: number): Database | undefined 
     database.exec(connectionPragmas);
     // Reads the schema's pages, whatever the size.
     database.value('SELECT count(*) FROM sqlite_schema');
-    if (statSync(path).size > wholeCheckBytes || database.value('PRAGMA quick_check(1)') === 'ok') return database;
+    const unchecked = statSync(path).size > wholeCheckBytes && !existsSync(suspectMark(path));
+    if (unchecked || database.value('PRAGMA quick_check(1)') === 'ok') {
+      rmSync(suspectMark(path), { force: true });
+      return database;
+    }
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== 'storeDamaged') {
       database?.close();

@@ -98,6 +98,28 @@ describe('opening a station', () => {
     expect(store.database.value('PRAGMA integrity_check')).toBe('ok');
   });
 
+  it('checks a large database when damage has shown while it ran', async () => {
+    const folder = temporaryFolder();
+    const projectId = await stationWithBackup(folder);
+    const path = join(folder, 'station.db');
+    const large = { wholeCheckBytes: 0 };
+    const look = new Database(path, { readOnly: true });
+    const page = look.value<number>("SELECT rootpage FROM sqlite_schema WHERE name = 'labels'")!;
+    const pageBytes = look.value<number>('PRAGMA page_size')!;
+    look.close();
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0x33, (page - 1) * pageBytes, page * pageBytes));
+    const running = await temporaryStore(folder, large);
+    expect(running.notices.list()).toEqual([]);
+    expect(() => running.labels.of(projectId, '1'.repeat(64))).toThrow(/damaged/);
+    running.close();
+    const store = await temporaryStore(folder, large);
+    expect(store.notices.list()).toMatchObject([{ id: 'storeRestored' }]);
+    expect(store.history.page(noFilter(projectId), null, 50).parts).toHaveLength(3);
+    store.close();
+    expect((await temporaryStore(folder, large)).notices.list()).toHaveLength(1);
+  });
+
   it('passes over a backup that is damaged itself', async () => {
     const folder = temporaryFolder();
     const projectId = await stationWithBackup(folder);

@@ -23,7 +23,8 @@ describe('parts', () => {
     const { id: projectId } = store.projects.create({ name: 'Cups', note: '', createdAt: at });
     const noScore = store.parts.get(judged(store, projectId, {}, { verdict: 'pass', predScore: NaN }));
     expect(noScore).toMatchObject({ verdict: 'noDecision', predScore: null });
-    expect(store.parts.get(judged(store, projectId, {}, { thresholds: null }))?.verdict).toBe('noDecision');
+    for (const thresholds of [null, { review: NaN, fail: 2 }, { review: 1, fail: Infinity }])
+      expect(store.parts.get(judged(store, projectId, {}, { thresholds }))?.verdict).toBe('noDecision');
   });
 
   it('are recognised when they come again, and survive a restart half-way', async () => {
