@@ -12,9 +12,9 @@ import {
 } from '../../shared/ipc/contract.ts';
 import type { FeedState } from '../../shared/ipc/inspection.ts';
 import type { Session } from '../../shared/ipc/settings.ts';
-import type { TrainingState } from '../../shared/ipc/training.ts';
 import type { Label, StationPart, StationPicture } from '../../shared/station/domain.ts';
-import { chance, makeData, thresholds, type SamplePicture } from './fake-data.ts';
+import { makeData, thresholds, type SamplePicture } from './fake-data.ts';
+import { engineeringAnswers, type Answers } from './fake-engineering.ts';
 import { FakeLive } from './fake-live.ts';
 
 export interface FakeOptions {
@@ -27,10 +27,11 @@ export interface FakeOptions {
   /** Feed state at the start. */
   feed?: FeedState['state'];
   intervalMs?: number;
+  /** Channels that refuse. */
+  failing?: ChannelName[];
   role?: 'operator' | 'engineer' | 'quality' | 'administrator';
 }
 
-type Answers = { [N in ChannelName]?: (input: ChannelInput<N>) => ChannelOutput<N> | Promise<ChannelOutput<N>> };
 type Fake = Window & { fakeSample: SamplePicture[]; fakeOptions: FakeOptions; fakeLog: string[] };
 
 const page = window as unknown as Fake;
@@ -53,7 +54,6 @@ const tell = (event: StationEvent): void => listeners.forEach((listener) => list
 const now = (): string => new Date().toISOString();
 
 const live = new FakeLive(page.fakeSample, data, (feed) => tell({ type: 'feed', feed }), options);
-let training: TrainingState | null = null;
 
 class Refused extends Error {}
 
@@ -95,6 +95,9 @@ function answerPart(partId: number, change: Partial<StationPart>): StationPart {
 const answered: number[] = [];
 
 const answers: Answers = {
+  ...engineeringAnswers(data, tell, (message) => {
+    throw new Refused(message);
+  }),
   'session.current': () => session,
   'session.people': () => data.users.map(({ id, name, role }) => ({ id, name, role })),
   'session.signIn': ({ userId, secret }) => {
@@ -130,20 +133,7 @@ const answers: Answers = {
     cores: 4,
     notices: [],
   }),
-  'audit.page': () => ({
-    events: data.labels.map((one, i) => ({
-      seq: i + 1,
-      at: one.at,
-      actor: one.by,
-      role: 'administrator',
-      action: 'labels.set',
-      subject: one.sha256,
-      details: one.gtLabel,
-      hash: one.sha256.slice(0, 16),
-    })),
-    more: false,
-  }),
-  'audit.verify': () => ({ events: data.labels.length, problems: [] }),
+  'system.useCamera': () => ({}),
 
   'projects.list': () => data.projects,
   'projects.create': ({ name, note }) => {
@@ -161,10 +151,6 @@ const answers: Answers = {
   },
   'classes.list': ({ projectId }) => data.classes.filter((one) => one.projectId === projectId),
   'models.list': ({ projectId }) => data.models.filter((one) => one.projectId === projectId),
-  'models.gates': () => [
-    { gate: 'golden', passed: true, statement: 'All 96 golden pictures keep their verdict.', changed: [] },
-    { gate: 'parity', passed: true, statement: 'Largest difference 0.000003, no verdict flips.', changed: [] },
-  ],
   'recipes.list': ({ projectId }) => data.recipes.filter((one) => one.projectId === projectId),
   'recipes.save': (recipe) => {
     const saved = { ...recipe, id: recipe.id ?? `r${data.recipes.length + 1}`, updatedAt: now() };
@@ -308,7 +294,6 @@ const answers: Answers = {
     };
   },
 
-  'training.current': () => training,
   'training.plan': () => ({
     classes: data.classes.map(({ name, normalPictures, goldenPictures }) => ({
       name,
@@ -328,26 +313,6 @@ const answers: Answers = {
     ],
     problems: [],
   }),
-  'training.start': (request) =>
-    (training = {
-      id: 't1',
-      projectId: request.projectId,
-      state: 'running',
-      request,
-      startedAt: now(),
-      phase: 'training',
-      message: 'Training the students',
-      share: 0.42,
-      remainingMs: 92_000,
-      imagesPerSecond: 18.5,
-      losses: Array.from({ length: 60 }, (_, i) => {
-        const decoder = 0.8 * Math.exp(-i / 18) + 0.04 * chance(`l${i}`);
-        return { step: i * 10, total: decoder * 1.6, decoder, encoder: decoder * 0.6 };
-      }),
-      log: [{ at: now(), level: 'info', message: 'Students: 600 steps of 16 pictures.' }],
-      modelId: null,
-      error: null,
-    }),
   'thresholds.evidence': () => ({
     evidence: data.evidence,
     thresholds,
@@ -365,6 +330,7 @@ const answers: Answers = {
 async function answer(name: ChannelName, input: unknown): Promise<unknown> {
   page.fakeLog.push(name);
   try {
+    if (options.failing?.includes(name)) throw new Refused('The database does not answer.');
     const parsed = contract[name].input.parse(structuredClone(input));
     const handler = answers[name] as ((input: unknown) => unknown) | undefined;
     if (handler === undefined) throw new Refused(`The fake station can't do ${name}.`);
