@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { decide, type Thresholds } from '../../shared/detection.ts';
+import { judge } from '../../shared/calibration/unknown-class.ts';
+import type { DetectionResult, Thresholds } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Detector } from '../detector/detector.ts';
 import { scoreOrNull } from '../inspection/record.ts';
@@ -17,6 +18,8 @@ export interface ReplayableRecord {
   semanticScore: number | null;
   memoryScore: number | null;
   thresholds?: Thresholds;
+  /** Class distance from which the part was taken for one of no known class, where that was checked. */
+  classLimit?: number;
   contentHash?: string;
   modelHash?: string;
 }
@@ -85,7 +88,7 @@ export async function replayRecord(
   const sameClass = compare('className', record.className, result.className);
   // What happened afterwards, such as an override, is not the model's verdict.
   const sameVerdict =
-    record.thresholds === undefined || compare('verdict', record.verdict, decide(result.predScore, record.thresholds));
+    record.thresholds === undefined || compare('verdict', record.verdict, verdictOf(result, record, record.thresholds));
   const identical = fields.every(({ same }) => same);
   const near = sameClass && sameVerdict && maxDifference !== null && maxDifference <= tolerance;
   return {
@@ -94,6 +97,11 @@ export async function replayRecord(
     fields,
     maxDifference,
   };
+}
+
+/** The verdict at the limits of the record. */
+function verdictOf(result: DetectionResult, { classLimit }: ReplayableRecord, thresholds: Thresholds): string {
+  return judge(result, thresholds, classLimit === undefined ? undefined : { value: classLimit }).verdict;
 }
 
 /**

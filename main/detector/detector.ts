@@ -1,3 +1,4 @@
+import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { DetectionResult, Thresholds } from '../../shared/detection.ts';
 import type { PreparedPicture } from '../pictures/picture.ts';
 
@@ -16,6 +17,8 @@ export interface Detector {
   readonly provider: string;
   /** Thresholds of a class, the pooled ones where the class has none of its own. */
   thresholdsFor(className: string): Thresholds;
+  /** Limit of the class distance beyond which a part belongs to no known class; absent: not checked. */
+  readonly unknownClass?: ClassLimit;
   /** File name and class of a normal picture of the model's snapshot, for "most similar good part". */
   normalPicture(index: number): { className: string; fileName: string } | undefined;
   /**

@@ -1,6 +1,7 @@
 import type { DetectionResult } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import { thresholdsFor } from '../../shared/calibration/thresholds.ts';
+import { classLimitOf, packagedUnknownClass } from '../../shared/calibration/unknown-limit.ts';
 import { readPackage, type ModelPackage } from '../package/read-package.ts';
 import type { PreparedPicture } from '../pictures/picture.ts';
 import { graphSource } from './graph-file.ts';
@@ -38,12 +39,14 @@ export async function detectorOf(model: ModelPackage, options: OpenDetectorOptio
     throw error;
   });
   const classes = manifest.classes.map(({ name }) => name);
+  const unknownClass = classLimitOf(packagedUnknownClass(model.calibration));
   return {
     modelHash: model.modelHash,
     classes,
     inputSize: manifest.inputSize,
     provider: session.description.provider,
     thresholdsFor: (className) => thresholdsFor(manifest.thresholds, className),
+    ...(unknownClass !== undefined && { unknownClass }),
     normalPicture: (index) => {
       const normal = normals[index];
       return normal && { className: normal.className, fileName: normal.fileName };

@@ -1,4 +1,5 @@
-import { decide, type DetectionResult, type Verdict } from '../../shared/detection.ts';
+import { classLimitFor, judge as judgeScores } from '../../shared/calibration/unknown-class.ts';
+import type { DetectionResult } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Detector } from '../detector/detector.ts';
 import type { Picture, PreparedPicture } from '../pictures/picture.ts';
@@ -42,7 +43,9 @@ export type DecodedFile = {
 
 /** What the flow is put together from. */
 export interface InspectionParts<Part extends PresentedPart = PresentedPart> {
-  detector: Pick<Detector, 'inspect' | 'inputSize' | 'modelHash' | 'normalPicture' | 'thresholdsFor'>;
+  detector: Pick<Detector, 'inspect' | 'inputSize' | 'modelHash' | 'normalPicture' | 'thresholdsFor' | 'unknownClass'>;
+  /** Added to the reason of every record, e.g. that the model was let through against its gates. */
+  note?: string;
   /** Undefined: not a part after all (withdrawn, or judged before with the same content), so there is no record. */
   decode(part: Part): Promise<DecodedFile | undefined>;
   prepare(picture: Picture, size: number): PreparedPicture;
@@ -119,21 +122,30 @@ async function take<Part extends PresentedPart>(
 
 async function judge<Part extends PresentedPart>(
   taken: TakenPart<Part>,
-  { detector }: InspectionParts<Part>,
+  { detector, note }: InspectionParts<Part>,
 ): Promise<JudgedPart<Part>> {
   const { part, contentHash, decodeMs, prepareMs } = taken;
   const known = contentHash === undefined ? part : { ...part, contentHash };
   const start = performance.now();
   const timings = (): StageTimings => ({ decodeMs, prepareMs, detectMs: performance.now() - start });
   if (taken.picture === undefined) {
-    return { part, record: undecided(known, taken.reason, detector.modelHash, timings()), evidence: undefined };
+    return {
+      part,
+      record: undecided(known, withNote(taken.reason, note), detector.modelHash, timings()),
+      evidence: undefined,
+    };
   }
   try {
     const result = (await detector.inspect([taken.prepared]))[0];
     if (result === undefined) throw new UserError('detectorFailed', 'The detector gave no result.');
-    return { part, record: decided(known, result, detector, timings()), evidence: { picture: taken.picture, result } };
+    const record = decided(known, result, detector, note, timings());
+    return { part, record, evidence: { picture: taken.picture, result } };
   } catch (error) {
-    return { part, record: undecided(known, reasonOf(error), detector.modelHash, timings()), evidence: undefined };
+    return {
+      part,
+      record: undecided(known, withNote(reasonOf(error), note), detector.modelHash, timings()),
+      evidence: undefined,
+    };
   }
 }
 
@@ -148,11 +160,13 @@ async function tell<Part extends PresentedPart>(
 function decided(
   part: PresentedPart,
   result: DetectionResult,
-  detector: Pick<Detector, 'modelHash' | 'normalPicture' | 'thresholdsFor'>,
+  detector: Pick<Detector, 'modelHash' | 'normalPicture' | 'thresholdsFor' | 'unknownClass'>,
+  note: string | undefined,
   timings: StageTimings,
 ): InspectionRecord {
   const thresholds = detector.thresholdsFor(result.className);
-  const verdict: Verdict = decide(result.predScore, thresholds);
+  const { verdict, statement } = judgeScores(result, thresholds, detector.unknownClass);
+  const reason = withNote(verdict === 'noDecision' ? 'The score is not a number.' : statement?.text, note);
   const similar = detector.normalPicture(result.nearestNormal);
   return {
     file: part.file,
@@ -163,9 +177,12 @@ function decided(
     semanticScore: scoreOrNull(result.semanticScore),
     memoryScore: scoreOrNull(result.memoryScore),
     latencyMs: total(timings),
-    ...(verdict === 'noDecision' && { reason: 'The score is not a number.' }),
+    ...(reason !== undefined && { reason }),
     thresholds,
     ...(Number.isFinite(result.classDistance) && { classDistance: result.classDistance }),
+    ...(detector.unknownClass !== undefined && {
+      classLimit: classLimitFor(detector.unknownClass, result.className),
+    }),
     ...(similar !== undefined && { similar }),
     timings,
     id: recordId(part.file, part.contentHash ?? ''),
@@ -192,6 +209,12 @@ function undecided(part: PresentedPart, reason: string, modelHash: string, timin
     modelHash,
     inspectedAt: new Date().toISOString(),
   };
+}
+
+function withNote(reason: string, note: string | undefined): string;
+function withNote(reason: string | undefined, note: string | undefined): string | undefined;
+function withNote(reason: string | undefined, note: string | undefined): string | undefined {
+  return reason === undefined || note === undefined ? (reason ?? note) : `${reason} ${note}`;
 }
 
 /** Milliseconds with two digits: more says nothing. */

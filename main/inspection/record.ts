@@ -26,12 +26,14 @@ export interface InspectionRecord {
   memoryScore: number | null;
   /** From opening the file to the verdict, without waiting for other parts. */
   latencyMs: number;
-  /** Why there is no decision. */
+  /** Why there is no decision, or why it isn't the score's alone; and what stands beside every verdict of the model. */
   reason?: string;
   /** Thresholds that were applied. */
   thresholds?: Thresholds;
   /** Distance to the nearest class. */
   classDistance?: number;
+  /** From this class distance on the part was taken for one of no known class. */
+  classLimit?: number;
   /** Most similar good part of the model's normal set. */
   similar?: { className: string; fileName: string };
   timings: StageTimings;

@@ -2,6 +2,7 @@
  * What the station and the process that judges say to each other. The process keeps nothing: whatever must outlive it
  * is written by the station before the process goes on.
  */
+import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
 import type { Recipe, StationCounters, StationPart } from '../../shared/station/domain.ts';
 import type { EngineName } from '../detector/detector.ts';
@@ -15,6 +16,10 @@ export interface ModelUse {
   modelHash: string;
   /** Thresholds that a person set; null: the package's own, class by class. */
   thresholds: Thresholds | null;
+  /** Limit of the class distance that the station found; absent: the package's own, where it has one. */
+  unknownClass?: ClassLimit;
+  /** Stands in every record made with it. */
+  note?: string;
   engine: EngineName;
   threads: number;
 }
@@ -72,6 +77,8 @@ export interface ScoredPicture {
   verdict: Verdict;
   /** Class the model took it for. */
   className: string | null;
+  /** Distance to that class; null: none could be had. */
+  classDistance: number | null;
   /** From opening the file to the verdict. */
   partMs: number;
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { classLimitOf } from '../../shared/calibration/unknown-limit.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { FeedState } from '../../shared/ipc/inspection.ts';
 import type { Recipe, StationModel } from '../../shared/station/domain.ts';
@@ -23,6 +24,7 @@ import { partitionThreads } from '../processes/threads.ts';
 import type { StationContext } from './context.ts';
 import { FeedStates } from './feed-states.ts';
 import { modelGeometry } from './model-geometry.ts';
+import { overrideNote } from './model-gates.ts';
 import { ModelWatch } from './model-watch.ts';
 import { PartRecords } from './part-records.ts';
 import { readSettings } from './settings.ts';
@@ -352,11 +354,14 @@ export class FeedService {
   #use(model: StationModel): ModelUse {
     const { store } = this.#context;
     const changed = store.models.thresholdHistory(model.id).length > 0;
+    const unknownClass = classLimitOf(model.unknownClass);
     return {
       modelId: model.id,
       path: store.models.path(model.id),
       modelHash: model.modelHash,
       thresholds: changed ? model.thresholds : null,
+      ...(unknownClass !== undefined && { unknownClass }),
+      ...(model.override && { note: overrideNote(model.version, model.override) }),
       engine: readSettings(this.#context).engine,
       threads: this.#threads(),
     };

@@ -22,6 +22,24 @@ export function goldenPictures({ store }: StationContext, projectId: string): La
   return store.pictures.forTraining(projectId, ['golden']).filter(isLabelled);
 }
 
+/**
+ * Good pictures that a model has not seen in training, not even held out: golden ones that a person passed, and those
+ * given for calibration that nobody failed.
+ * @param learned what its snapshot holds
+ */
+export function goodUnseenPictures(
+  { store }: StationContext,
+  projectId: string,
+  learned: ReadonlySet<string>,
+  golden: readonly LabelledPicture[],
+): { all: ReadonlySet<string>; others: TrainingPicture[] } {
+  const passed = golden.filter(({ gtLabel, sha256 }) => gtLabel === 'pass' && !learned.has(sha256));
+  const others = store.pictures
+    .forTraining(projectId, ['calibration'])
+    .filter(({ gtLabel, sha256 }) => (gtLabel ?? 'pass') === 'pass' && !learned.has(sha256));
+  return { all: new Set([...passed, ...others].map(({ sha256 }) => sha256)), others };
+}
+
 export function isLabelled(picture: TrainingPicture): picture is LabelledPicture {
   return picture.gtLabel === 'pass' || picture.gtLabel === 'fail';
 }

@@ -7,7 +7,7 @@ import {
   type GoldenPart,
 } from '../../shared/calibration/gates.ts';
 import type { GateResult } from '../../shared/ipc/training.ts';
-import type { StationModel } from '../../shared/station/domain.ts';
+import type { GateOverride, StationModel } from '../../shared/station/domain.ts';
 import { parityTolerance } from '../package/manifest.ts';
 import type { StationContext } from './context.ts';
 import type { FeedService } from './feed.ts';
@@ -90,6 +90,14 @@ async function checkLatency(
   const timed = Array.from({ length: wanted }, (_, i) => pictures[i % pictures.length]!);
   const times = (await feeds.score(candidate, timed)).slice(warmUpPictures).map(({ partMs }) => partMs);
   return resultOf('latency', latencyGate(times, cycleTimeMs));
+}
+
+/** What stands in every record of a model that a person let through. */
+export function overrideNote(version: number, { by, role, at, reason, gates }: GateOverride): string {
+  return `Model v${String(version)} was let through although gates refused it (${gates.join(', ')}): ${by} (${role}), ${at.slice(0, 10)}: ${reason.trim()}`.slice(
+    0,
+    1000,
+  );
 }
 
 function plain(gate: GateResult['gate'], passed: boolean, statement: string): GateResult {

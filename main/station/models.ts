@@ -1,18 +1,20 @@
 import { rm } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
 import { UserError } from '../../shared/errors.ts';
+import { packagedUnknownClass, unknownClassOf } from '../../shared/calibration/unknown-limit.ts';
 import type { GateResult } from '../../shared/ipc/training.ts';
 import type { StationModel } from '../../shared/station/domain.ts';
 import { checkFusedGraph } from '../detector/check-graph.ts';
 import type { RecipeGeometry } from '../feeds/recipe-geometry.ts';
 import type { Caller, HandlersOf } from '../ipc/handler.ts';
+import { originalSha256 } from '../package/original-picture.ts';
 import { readPackage, type ModelPackage } from '../package/read-package.ts';
 import { writeFileAtomic } from '../system/atomic-file.ts';
 import { newId } from '../store/files.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
 import type { FeedService } from './feed.ts';
-import { goldenPictures, metricsOf, type JudgedScore } from './golden.ts';
+import { goldenPictures, goodUnseenPictures, metricsOf, type JudgedScore } from './golden.ts';
 import { checkGates } from './model-gates.ts';
 import { keepGeometry, projectGeometry } from './model-geometry.ts';
 
@@ -88,8 +90,9 @@ export class ModelService {
     try {
       await keepGeometry(path, origin.geometry);
       const golden = goldenPictures(this.#context, projectId);
+      const good = goodUnseenPictures(this.#context, projectId, this.#learned(found, origin.snapshotId), golden);
       const use = { modelId: id, path, modelHash: found.modelHash, thresholds: null };
-      const scored = await this.#parts.feeds.scoreWith(use, origin.geometry, golden);
+      const scored = await this.#parts.feeds.scoreWith(use, origin.geometry, [...golden, ...good.others]);
       const scores = new Map(
         scored.map(({ sha256, predScore, verdict }): [string, JudgedScore] => [
           sha256,
@@ -108,6 +111,9 @@ export class ModelService {
           trainingMs: origin.trainingMs,
           metrics: metricsOf(golden, scores),
           note: origin.note,
+          unknownClass:
+            packagedUnknownClass(found.calibration) ??
+            unknownClassOf(scored.filter(({ sha256 }) => good.all.has(sha256))),
         });
         store.pictures.setScores(id, scored);
         return added;
@@ -144,6 +150,10 @@ export class ModelService {
     store.transaction(() => {
       const before = store.models.active(model.projectId);
       store.models.activate(modelId);
+      const { name: by, role } = caller;
+      const reason = override?.reason ?? '';
+      const at = this.#context.now();
+      store.models.setOverride(modelId, refused.length > 0 ? { by, role, at, reason, gates: refused } : null);
       if (refused.length > 0 && override !== null) {
         const details = { version: model.version, gates: refused, reason: override.reason };
         record(this.#context, caller, 'model.gateOverridden', model.modelHash, details);
@@ -156,6 +166,11 @@ export class ModelService {
     });
     await this.#changed(model.projectId);
     return { activated: true, gates };
+  }
+
+  #learned({ normals }: ModelPackage, snapshotId: string): Set<string> {
+    const snapshot = this.#context.store.pictures.snapshot(snapshotId)?.pictures ?? [];
+    return new Set([...snapshot.map(({ sha256 }) => sha256), ...normals.map(originalSha256)]);
   }
 
   async #rollback(projectId: string, reason: string, caller: Caller): Promise<StationModel> {

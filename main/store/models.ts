@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Thresholds } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import { gateResult, type GateResult, trainingState, type TrainingState } from '../../shared/ipc/training.ts';
-import { type StationModel, stationModel } from '../../shared/station/domain.ts';
+import { type GateOverride, type StationModel, stationModel } from '../../shared/station/domain.ts';
 import type { Database } from './database.ts';
 import type { StationFiles } from './files.ts';
 import type { NewModel, ThresholdChange } from './types.ts';
@@ -33,6 +33,8 @@ const body = stationModel.pick({
   metrics: true,
   parity: true,
   note: true,
+  unknownClass: true,
+  override: true,
 });
 
 /** Models, their gates and thresholds, and training runs. Per project at most one model is active and one previous. */
@@ -152,6 +154,16 @@ export class ModelStore {
     if (state === 'active')
       throw new UserError('modelInUse', `Model v${version} is judging.`, 'Activate another model first.');
     this.#database.run("UPDATE models SET state = 'retired', removed_at = ? WHERE id = ?", at, modelId);
+  }
+
+  /** Keeps who let it through refused gates; null: no gate refuses it any more. */
+  setOverride(modelId: string, override: GateOverride | null): void {
+    const model = this.get(modelId);
+    this.#database.run(
+      'UPDATE models SET body = ? WHERE id = ?',
+      JSON.stringify(body.parse({ ...model, override })),
+      modelId,
+    );
   }
 
   setGates(modelId: string, gates: readonly GateResult[]): void {

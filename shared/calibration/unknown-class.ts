@@ -122,6 +122,14 @@ function scaleOf({ scales, otherScale }: ClassScales, className: string): number
   return Object.hasOwn(scales, className) ? scales[className]! : otherScale;
 }
 
+/** Class distance from which a part taken for this class belongs to none. */
+export function classLimitFor(
+  { value, scales, otherScale = 1 }: Pick<UnknownClassThreshold, 'value' | 'scales' | 'otherScale'>,
+  className: string,
+): number {
+  return scales === undefined ? value : value * scaleOf({ scales, otherScale }, className);
+}
+
 /** A verdict and what kept the part from simply passing or failing by its score. */
 export interface Judgement {
   verdict: Verdict;
@@ -149,9 +157,8 @@ export function judge(
   if (Number.isNaN(classDistance)) {
     return { verdict: stricter, reason: 'classUnchecked', statement: sentence('classUnchecked') };
   }
-  const { scales, otherScale = 1 } = unknown;
-  const scale = scales === undefined ? 1 : scaleOf({ scales, otherScale }, result.className ?? '');
-  if (classDistance < unknown.value * scale) return { verdict };
-  const statement = sentence('unknownClass', { distance: classDistance, threshold: unknown.value * scale });
+  const threshold = classLimitFor(unknown, result.className ?? '');
+  if (classDistance < threshold) return { verdict };
+  const statement = sentence('unknownClass', { distance: classDistance, threshold });
   return { verdict: stricter, reason: 'unknownClass', statement };
 }

@@ -3,6 +3,7 @@
  * Times are ISO 8601 in UTC; ids of parts are whole numbers that grow, all other ids are short random texts.
  */
 import { z } from 'zod';
+import { unknownClassCheck } from '../calibration/unknown-limit.ts';
 import { verdicts } from '../detection.ts';
 
 export const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
@@ -104,6 +105,16 @@ export const classMetrics = z.object({
 });
 export type ClassMetrics = z.infer<typeof classMetrics>;
 
+/** Who let a model through that gates refused, and why. Stands in every record made with it. */
+export const gateOverride = z.object({
+  by: shortText,
+  role: shortText,
+  at: isoTime,
+  reason: longText,
+  gates: z.array(shortText).min(1).max(20),
+});
+export type GateOverride = z.infer<typeof gateOverride>;
+
 export const modelStates = ['candidate', 'active', 'previous', 'retired'] as const;
 export const stationModel = z.object({
   id,
@@ -127,6 +138,10 @@ export const stationModel = z.object({
   metrics: z.array(classMetrics),
   parity: z.object({ maxAbsDifference: z.number(), verdictFlips: z.int(), pictures: z.int() }),
   note: longText,
+  /** Whether parts of unknown classes are recognised, and with which false-alarm rate; absent: nobody looked. */
+  unknownClass: unknownClassCheck.optional(),
+  /** Set while it's in use although gates refused it. */
+  override: gateOverride.nullable().optional(),
 });
 export type StationModel = z.infer<typeof stationModel>;
 

@@ -10,6 +10,8 @@ import { brightnessDetector } from '../cli/fakes.ts';
 export class LocalHost implements ProcessHost {
   /** Set: opening a model fails with it. */
   refusal: Error | undefined;
+  /** Class distance of a part, from its score. */
+  distanceOf: (predScore: number) => number = () => 1;
   readonly opened: ModelUse[] = [];
   readonly #children: LocalChild[] = [];
 
@@ -25,7 +27,16 @@ export class LocalHost implements ProcessHost {
     const detector = brightnessDetector({ modelHash: use.modelHash });
     return Promise.resolve({
       use,
-      detector: { ...detector, thresholdsFor: (name) => use.thresholds ?? detector.thresholdsFor(name) },
+      detector: {
+        ...detector,
+        ...(use.unknownClass !== undefined && { unknownClass: use.unknownClass }),
+        thresholdsFor: (name) => use.thresholds ?? detector.thresholdsFor(name),
+        inspect: async (pictures) =>
+          (await detector.inspect(pictures)).map((result) => ({
+            ...result,
+            classDistance: this.distanceOf(result.predScore),
+          })),
+      },
       opened: { modelId: use.modelId, provider: 'cpu', threads: use.threads, classes: [...detector.classes] },
       normalSha256: () => null,
     });

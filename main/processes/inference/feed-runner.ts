@@ -171,9 +171,10 @@ export class FeedRunner {
       }
       await this.#tellAgain();
       while (!this.#queue.done) {
-        const { detector } = this.#model;
+        const { detector, use } = this.#model;
         await inspectParts(this.#queue.stretch(), {
           detector,
+          ...(use.note !== undefined && { note: use.note }),
           decode: (part) => this.#take(part),
           prepare: (picture, size) => preparePicture(picture, { size, ...pixelGeometry(geometry, picture) }),
           keep: (record, part, evidence) => this.#keep(record, part, evidence),

@@ -3,6 +3,7 @@ import { UserError } from '../../../shared/errors.ts';
 import { checkFusedGraph } from '../../detector/check-graph.ts';
 import type { Detector } from '../../detector/detector.ts';
 import { detectorOf } from '../../detector/open-detector.ts';
+import { originalSha256 } from '../../package/original-picture.ts';
 import { readPackage } from '../../package/read-package.ts';
 import type { ModelUse, OpenedModel } from '../inference-protocol.ts';
 
@@ -30,18 +31,18 @@ export async function openModel(use: ModelUse): Promise<LoadedModel> {
     );
   }
   const detector = await detectorOf(model, { engine: use.engine, threads: use.threads });
-  const { modelId, thresholds, threads } = use;
+  const { modelId, thresholds, threads, unknownClass } = use;
   return {
     use,
-    detector: { ...detector, thresholdsFor: (name): Thresholds => thresholds ?? detector.thresholdsFor(name) },
+    detector: {
+      ...detector,
+      ...(unknownClass !== undefined && { unknownClass }),
+      thresholdsFor: (name): Thresholds => thresholds ?? detector.thresholdsFor(name),
+    },
     opened: { modelId, provider: detector.provider, threads, classes: [...detector.classes] },
-    normalSha256: (index) => originalSha256(model.normals[index]),
+    normalSha256: (index) => {
+      const normal = model.normals[index];
+      return normal === undefined ? null : originalSha256(normal);
+    },
   };
-}
-
-/** Stored pictures are named by their content; a picture cut out of one for training keeps that name. */
-function originalSha256(normal: { sha256: string; fileName: string } | undefined): string | null {
-  if (normal === undefined) return null;
-  const stem = /(?:^|\/)([0-9a-f]{64})\.[a-z]+$/.exec(normal.fileName)?.[1];
-  return stem ?? normal.sha256;
 }

@@ -27,9 +27,11 @@ export async function scorePictures(
       const partMs = performance.now() - start;
       const verdict = decide(result.predScore, detector.thresholdsFor(result.className));
       const predScore = Number.isFinite(result.predScore) ? result.predScore : null;
-      scored.push({ sha256, predScore, verdict, className: result.className, partMs });
+      const { className } = result;
+      const classDistance = Number.isFinite(result.classDistance) ? result.classDistance : null;
+      scored.push({ sha256, predScore, verdict, className, classDistance, partMs });
     } catch {
-      scored.push({ sha256, predScore: null, verdict: 'noDecision', className: null, partMs: 0 });
+      scored.push({ sha256, predScore: null, verdict: 'noDecision', className: null, classDistance: null, partMs: 0 });
     }
     onDone(scored.length);
   }
