@@ -58,16 +58,14 @@ const quick = store.recipes.save({
 
 /** Latencies of the next parts, the first ten left out. */
 async function measure(): Promise<number[]> {
-  await feeds.start(quick);
-  const before = store.parts.newestId();
-  await until(() => {
-    const { pass, fail, review, noDecision } = feeds.state(projectId).counters;
-    return pass + fail + review + noDecision >= wanted + 10;
-  });
   await feeds.stop(projectId);
-  const times: number[] = [];
-  for (let id = before + 11; times.length < wanted; id++) times.push(store.parts.get(id)?.latencyMs ?? NaN);
-  return times.sort((a, b) => a - b);
+  const first = store.parts.newestId() + 1;
+  await feeds.start(quick);
+  const isDecided = (id: number): boolean => (store.parts.get(id)?.verdict ?? null) !== null;
+  await until(() => isDecided(first + wanted + 9));
+  await feeds.stop(projectId);
+  const parts = Array.from({ length: wanted }, (_, i) => store.parts.get(first + 10 + i)!);
+  return parts.flatMap(({ latencyMs }) => (latencyMs === null ? [] : [latencyMs])).sort((x, y) => x - y);
 }
 
 const rows: string[][] = [];
