@@ -33,8 +33,10 @@ const ready =
   (await step('build: the window', () => ensureWindow()));
 if (ready) {
   await step('types: tsc, strictest settings', () => tool('typescript/bin/tsc'));
-  await step('types of the window: vue-tsc', () =>
-    tool('vue-tsc/bin/vue-tsc.js', '--noEmit', '-p', join(projectRoot, 'tsconfig.web.json')),
+  await step('types of the window and its tests: vue-tsc', () =>
+    ['tsconfig.web.json', 'tsconfig.e2e.json']
+      .map((project) => tool('vue-tsc/bin/vue-tsc.js', '--noEmit', '-p', join(projectRoot, project)))
+      .every(Boolean),
   );
   await step('lint and import walls: eslint', () => tool('eslint/bin/eslint.js', '.', '--max-warnings', '0'));
   await step('format: prettier', () =>
