@@ -128,6 +128,11 @@ export class FeatureCache {
     return createHash('sha256').update(`${this.#teacherHash}|${pixelHash}${precision}`).digest('hex');
   }
 
+  /** A record as it comes back from here: what learns from it must not depend on where it was kept. */
+  rounded(record: Float32Array): Float32Array {
+    return this.precision === 'half' ? fromHalf(toHalf(record)) : record;
+  }
+
   /** @returns the record, or undefined where there is no sound one */
   async read(key: string): Promise<Float32Array | undefined> {
     let bytes: Buffer;

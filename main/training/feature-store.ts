@@ -142,7 +142,7 @@ export class FeatureStore<Features = TeacherFeatures> {
   async #compute(batch: readonly { index: number; picture: PreparedPicture }[]): Promise<void> {
     const records = await this.#teacher.features(batch.map(({ picture }) => picture));
     for (const [i, { index, picture }] of batch.entries()) {
-      this.#keep(index, records[i]!);
+      this.#keep(index, this.cache.rounded(records[i]!));
       await this.cache.write(this.cache.key(picture.pixelHash), records[i]!);
     }
   }

@@ -189,6 +189,8 @@ describe('a cache of half precision', () => {
       const exact = (await full.get(i)).vector[0]!;
       const rounded = (await again.get(i)).vector[0]!;
       expect(Math.abs(rounded - exact)).toBeLessThanOrEqual(exact / 2048);
+      // The same from memory, where the teacher's own answer still was.
+      expect((await store.get(i)).vector[0]).toBe(rounded);
       expect((await again.exact(i)).vector[0]).toBe(exact);
     }
     expect(seen).toHaveLength(9);
