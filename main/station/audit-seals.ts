@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { FileCheckpointStorage } from '../audit/file-storage.ts';
 import { fileKeyProvider, sealedKeyProvider, type AuditKey, type SecretBox } from '../audit/keys.ts';
@@ -14,10 +15,13 @@ export class AuditSeals {
   readonly key: AuditKey;
   readonly #store: Store;
   readonly #checkpoints: FileCheckpointStorage;
+  /** Where the checkpoints are. */
+  readonly #file: string;
   #timer: NodeJS.Timeout | undefined;
   #signing: Promise<void> = Promise.resolve();
 
-  private constructor(store: Store, key: AuditKey, checkpoints: FileCheckpointStorage) {
+  private constructor(store: Store, key: AuditKey, checkpoints: FileCheckpointStorage, file: string) {
+    this.#file = file;
     this.#store = store;
     this.key = key;
     this.#checkpoints = checkpoints;
@@ -37,11 +41,8 @@ export class AuditSeals {
       box === undefined
         ? fileKeyProvider(path.join(folder, 'signing-key.pem'))
         : sealedKeyProvider(path.join(folder, 'signing-key.sealed'), box);
-    const seals = new AuditSeals(
-      store,
-      await provider.load(),
-      await FileCheckpointStorage.open(path.join(folder, 'checkpoints.jsonl')),
-    );
+    const file = path.join(folder, 'checkpoints.jsonl');
+    const seals = new AuditSeals(store, await provider.load(), await FileCheckpointStorage.open(file), file);
     seals.#timer = setInterval(() => void seals.sign().catch(onFailure), everyMs);
     seals.#timer.unref();
     return seals;
@@ -56,6 +57,12 @@ export class AuditSeals {
     });
     this.#signing = next.catch(() => undefined);
     return next;
+  }
+
+  /** @see LogSignatures */
+  async current(): Promise<{ checkpoints: Buffer; publicKeyPem: string }> {
+    await this.sign();
+    return { checkpoints: await readFile(this.#file), publicKeyPem: this.key.publicKeyPem };
   }
 
   async close(): Promise<void> {

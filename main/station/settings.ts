@@ -46,7 +46,17 @@ export function shiftAt(settings: Pick<Settings, 'shifts'>, isoTime: string): st
 }
 
 /** Settings and the audit log. */
-export function settingsHandlers(context: StationContext): HandlersOf<'settings' | 'audit'> {
+/** The signatures of the audit log: brings them up to date, and gives what it takes to check them. */
+export interface LogSignatures {
+  /** Signs the newest event, then gives the signed checkpoints as stored and the key they are checked with. */
+  current(): Promise<{ checkpoints: Buffer; publicKeyPem: string }>;
+}
+
+/** @param signatures without them the log is checked against itself alone */
+export function settingsHandlers(
+  context: StationContext,
+  signatures?: LogSignatures,
+): HandlersOf<'settings' | 'audit'> {
   const { store } = context;
   const seenBy = (settings: Settings, caller: Pick<Caller, 'userId'>): Settings => {
     const language = store.users.list().find(({ id }) => id === caller.userId)?.language ?? null;
@@ -97,10 +107,11 @@ export function settingsHandlers(context: StationContext): HandlersOf<'settings'
         more: events.length > limit,
       };
     },
-    'audit.verify': () => {
+    'audit.verify': async () => {
+      const signed = await signatures?.current();
       const lines: string[] = [];
       for (const event of store.events.iterate()) lines.push(`${eventLine(event)}\n`);
-      const result = verifyAuditLog({ log: Buffer.from(lines.join('')) });
+      const result = verifyAuditLog({ log: Buffer.from(lines.join('')), ...signed });
       return { events: result.events, problems: result.findings.map(({ text }) => text) };
     },
   };

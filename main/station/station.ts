@@ -8,6 +8,7 @@ import { AuditSeals } from './audit-seals.ts';
 import type { StationContext } from './context.ts';
 import { FeedService } from './feed.ts';
 import { historyHandlers, partHandlers, recipeHandlers } from './history.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { labelHandlers } from './labels.ts';
 import { ModelService } from './models.ts';
 import { pictureHandlers } from './pictures.ts';
@@ -74,6 +75,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
   const training = new TrainingService(context, { host: options.host, models });
   const served = new ServedPictures(store);
   let cameraWanted = false;
+  let stopHousekeeping = (): void => undefined;
 
   const pictures = pictureHandlers(context);
   const data = {
@@ -84,7 +86,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     ...partHandlers(context),
     ...recipeHandlers(context),
     ...userHandlers(context, session),
-    ...settingsHandlers(context),
+    ...settingsHandlers(context, seals),
     ...storageHandlers(context),
     ...feeds.handlers,
     ...models.handlers,
@@ -125,7 +127,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
       const failed = (what: string) => (error: unknown) => log.error({ error: String(error) }, what);
       feeds.recover();
       training.recover().catch(failed('recovering the training failed'));
-      store.backupIfDue(now()).catch(failed('backup failed'));
+      stopHousekeeping = startHousekeeping(context, failed('housekeeping failed'));
       makeSampleProject(context, {
         importFolder: pictures['pictures.importFolder'],
         training,
@@ -134,6 +136,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
       }).catch(failed('the sample project failed'));
     },
     close: async () => {
+      stopHousekeeping();
       await Promise.all([training.close(), feeds.close()]);
       await seals.close();
       store.close();
