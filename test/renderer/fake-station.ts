@@ -3,13 +3,7 @@
  * memory. Runs in the page, before the window's own code.
  */
 import './zod-without-eval.ts';
-import {
-  contract,
-  type ChannelInput,
-  type ChannelName,
-  type ChannelOutput,
-  type StationEvent,
-} from '../../shared/ipc/contract.ts';
+import { contract, type ChannelName, type StationEvent } from '../../shared/ipc/contract.ts';
 import type { FeedState } from '../../shared/ipc/inspection.ts';
 import type { Session } from '../../shared/ipc/settings.ts';
 import type { Label, StationPart, StationPicture } from '../../shared/station/domain.ts';
@@ -265,7 +259,7 @@ const answers: Answers = {
   },
   'history.part': ({ partId }) => data.parts.find((one) => one.id === partId) ?? null,
   'history.lots': () => ['2291', '2290', '2289'],
-  'history.statistics': ({ filter }) => {
+  'history.statistics': ({ filter, bucket }) => {
     const of = (verdict: string, parts: StationPart[]) => parts.filter((one) => one.verdict === verdict).length;
     const count = (parts: StationPart[]) => ({
       presented: parts.length,
@@ -276,12 +270,16 @@ const answers: Answers = {
       waitingForReview: of('review', parts),
     });
     const parts = data.parts.filter((one) => one.projectId === filter.projectId);
-    const hours = [...new Set(parts.map((one) => `${one.presentedAt.slice(0, 13)}:00:00.000Z`))];
+    const bucketOf = (one: StationPart) =>
+      bucket === 'hour'
+        ? `${one.presentedAt.slice(0, 13)}:00:00.000Z`
+        : `${one.presentedAt.slice(0, 10)}T00:00:00.000Z`;
+    const times = [...new Set(parts.map(bucketOf))].sort();
     return {
       counters: count(parts),
-      yield: hours.map((from) => ({
+      yield: times.map((from) => ({
         from,
-        counters: count(parts.filter((one) => one.presentedAt.slice(0, 13) === from.slice(0, 13))),
+        counters: count(parts.filter((one) => bucketOf(one) === from)),
       })),
       pareto: [
         { defectClass: 'impurity', parts: 31 },
