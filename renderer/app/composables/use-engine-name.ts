@@ -1,5 +1,5 @@
 import { useI18n } from 'vue-i18n';
-import type { Settings } from '../../../../shared/ipc/settings.ts';
+import type { Settings } from '../../../shared/ipc/settings.ts';
 
 export type Engine = Settings['engine'];
 export const engines = ['auto', 'cpu', 'cuda', 'dml', 'webgpu', 'coreml'] as const satisfies readonly Engine[];
