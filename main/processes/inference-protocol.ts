@@ -4,6 +4,7 @@
  */
 import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
+import type { DriftAlarm, DriftBaseline } from '../../shared/drift/types.ts';
 import type { Recipe, StationCounters, StationPart } from '../../shared/station/domain.ts';
 import type { EngineName } from '../detector/detector.ts';
 
@@ -70,6 +71,15 @@ export interface ScoreRequest {
   pictures: { sha256: string; path: string }[];
 }
 
+export interface DriftBaselineRequest {
+  /** A running feed's, with this model: its input size is the one to measure at. */
+  projectId: string;
+  modelHash: string;
+  geometry: Pick<Recipe, 'region' | 'ignore'>;
+  /** Of good parts. */
+  pictures: { path: string; className: string }[];
+}
+
 export interface ScoredPicture {
   sha256: string;
   /** Null: no score could be had. */
@@ -100,6 +110,10 @@ export interface InferenceMethods {
   judgeFiles(argument: { projectId: string; paths: string[] }): Promise<{ presented: number }>;
   /** Scores pictures beside all feeds; progress comes as `scoring`. */
   score(request: ScoreRequest): Promise<ScoredPicture[]>;
+  /** How good parts look; beside all feeds. @throws UserError `driftTooFew` */
+  driftBaseline(request: DriftBaselineRequest): Promise<DriftBaseline>;
+  /** From now on a run's parts are compared with it while the model it belongs to judges. */
+  watchDrift(argument: { projectId: string; baseline: DriftBaseline }): object;
   cancelScoring(argument: { modelId: string }): object;
   /** Comes with a port: live results of the project go over it from now on. */
   openLive(argument: { projectId: string }): object;
@@ -176,6 +190,8 @@ export interface StationMethods {
   told(argument: { projectId: string; partId: number }): void;
   feedFault(argument: { projectId: string; fault: FeedFault | null }): void;
   feedIdle(argument: { projectId: string; idle: boolean }): void;
+  /** A run's parts no longer look as those that the model was calibrated on. */
+  drift(argument: { projectId: string; modelId: string; alarm: DriftAlarm }): void;
   skipped(argument: { projectId: string; frames: number }): void;
   /** The run ended by itself: nothing more to come, or a failure. */
   runEnded(argument: { projectId: string; fault: FeedFault | null }): void;

@@ -22,6 +22,7 @@ import type { Peer } from '../processes/rpc.ts';
 import { Supervisor, type SupervisorTimes } from '../processes/supervisor.ts';
 import { partitionThreads } from '../processes/threads.ts';
 import type { StationContext } from './context.ts';
+import { DriftWatch } from './drift-watch.ts';
 import { FeedStates } from './feed-states.ts';
 import { modelGeometry } from './model-geometry.ts';
 import { overrideNote } from './model-gates.ts';
@@ -63,6 +64,7 @@ export class FeedService {
   readonly #states: FeedStates;
   readonly #records: PartRecords;
   readonly #watch: ModelWatch;
+  readonly #drift: DriftWatch;
   readonly #requests = new Map<string, RunRequest>();
   readonly #live = new Set<string>();
   readonly #onScoring = new Map<string, (done: number, total: number) => void>();
@@ -74,6 +76,7 @@ export class FeedService {
     this.#parts = parts;
     this.#states = new FeedStates(context);
     this.#records = new PartRecords(context, this.#states);
+    this.#drift = new DriftWatch(context);
     this.#watch = new ModelWatch(context, () => this.#modelsInUse());
     this.supervisor = new Supervisor<InferenceMethods>({
       name: 'inference',
@@ -167,6 +170,8 @@ export class FeedService {
     if (peer === undefined) return;
     try {
       run.up(await peer.call('useModel', { projectId, model: this.#use(model) }));
+      this.#drift.begin(projectId);
+      void this.#drift.watch(model, peer);
     } catch (error) {
       // The model before goes on judging; nobody may believe that it was replaced.
       run.raise({ ...faultOf(error), code: 'modelUnusable' });
@@ -220,6 +225,7 @@ export class FeedService {
     }
     const request: RunRequest = { recipe, withFeed, recovering, starting: true };
     this.#requests.set(projectId, request);
+    this.#drift.begin(projectId);
     run.begin(withFeed ? (recipe?.id ?? null) : null, model.id, recipe?.lot ?? '');
     this.#states.tellNow(projectId);
     try {
@@ -271,6 +277,7 @@ export class FeedService {
       knownFiles: recipe?.source.kind === 'folder' ? store.parts.seenFiles(projectId) : [],
       untold: this.#records.untold(projectId, recipe),
     });
+    void this.#drift.watch(model, peer);
     this.#engine = opened.provider;
     run.up(opened);
     run.clear('inferenceDown');
@@ -288,6 +295,7 @@ export class FeedService {
         this.#states.tellNow(projectId);
       },
       feedIdle: ({ projectId }) => this.#states.tellSoon(projectId),
+      drift: ({ projectId, modelId, alarm }) => this.#drift.alarm(projectId, modelId, alarm),
       skipped: ({ projectId, frames }) => {
         this.#states.of(projectId).skippedFrames += frames;
         this.#states.tellSoon(projectId);

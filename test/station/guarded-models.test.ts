@@ -1,3 +1,5 @@
+import { encode } from 'fast-png';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,6 +12,7 @@ import { FeedService } from '../../main/station/feed.ts';
 import { ModelService } from '../../main/station/models.ts';
 import { newId } from '../../main/store/files.ts';
 import { openStore, type Store } from '../../main/store/store.ts';
+import { createRandom } from '../../shared/random.ts';
 import { greyPng } from '../cli/pictures.ts';
 import { LocalHost } from './local-host.ts';
 
@@ -68,18 +71,22 @@ function addModel(more: Partial<StationModel> = {}): string {
 }
 
 /** Judges grey pictures of these brightnesses; scores are brightness / 64. */
-async function judge(brightnesses: readonly number[]): Promise<StationPart[]> {
+function judge(brightnesses: readonly number[]): Promise<StationPart[]> {
+  return judgePictures(brightnesses.map((brightness, i) => greyPng(brightness, 16, i)));
+}
+
+async function judgePictures(pictures: readonly Uint8Array[]): Promise<StationPart[]> {
   const folder = path.join(root, newId());
   await mkdir(folder);
-  for (const [i, brightness] of brightnesses.entries()) {
-    await writeFile(path.join(folder, `${String(i).padStart(4, '0')}.png`), greyPng(brightness, 16, i));
+  for (const [i, bytes] of pictures.entries()) {
+    await writeFile(path.join(folder, `${String(i).padStart(4, '0')}.png`), bytes);
   }
   const first = store.parts.counters(projectId).presented;
   await feeds.handlers['feed.judgeFiles'](
     { projectId, paths: [folder] },
     { userId: null, name: 'A', role: 'operator' },
   );
-  const ids = brightnesses.map((_, i) => first + i + 1);
+  const ids = pictures.map((_, i) => first + i + 1);
   await vi.waitFor(() => expect(store.parts.get(ids.at(-1)!)?.verdict).toBeTruthy(), { timeout: 30_000 });
   return ids.map((id) => store.parts.get(id)!).sort((a, b) => (a.source < b.source ? -1 : 1));
 }
@@ -126,4 +133,57 @@ test('a model that a person let through says so in every record, until its gates
   }
   await models.handlers['models.rollback']({ projectId, reason: 'Too strict.' }, caller);
   expect((await judge([20]))[0]).toMatchObject({ verdict: 'pass', reason: null });
+});
+
+/** Pictures of one part in a fixture: the same pattern, a little noise, light that varies by some percent. */
+function steadyParts(count: number, seed: number, light = 1): Uint8Array[] {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => {
+    const level = light * (1 + 0.02 * (random.next() - 0.5));
+    const data = Uint8Array.from({ length: 64 * 64 }, (_, i) => {
+      const pattern = 60 + 20 * Math.sin((i % 64) / 5) + 20 * Math.cos(Math.floor(i / 64) / 9);
+      return Math.round(level * (pattern + 6 * random.next()));
+    });
+    return encode({ width: 64, height: 64, channels: 1, depth: 8, data });
+  });
+}
+
+const driftNotices = () => store.notices.list().filter(({ id }) => id === `drift-${projectId}`);
+
+test('light that changes is said with its time, in a notice and in the audit log; the line goes on', async () => {
+  const { id: classId } = store.projects.createClass(projectId, 'tile');
+  const snapshotPictures = [];
+  for (const bytes of steadyParts(80, 1)) {
+    const sha256 = await store.files.addPicture(bytes, 'png');
+    const addedAt = new Date().toISOString();
+    store.pictures.register({ sha256, extension: 'png', widthPx: 64, heightPx: 64, byteCount: bytes.length }, addedAt);
+    store.pictures.place({ projectId, sha256, classId, use: 'normal', fileName: 'good.png', group: null, addedAt });
+    snapshotPictures.push({ sha256, className: 'tile', use: 'normal' as const });
+  }
+  const { id: snapshotId } = store.pictures.takeSnapshot({
+    projectId,
+    createdAt: new Date().toISOString(),
+    createdBy: 'test',
+    hash: 'h',
+    pictures: snapshotPictures,
+  });
+  const id = addModel({ snapshotId });
+  store.models.activate(id);
+  await judge([10]);
+  await vi.waitFor(() => expect(existsSync(`${store.models.path(id)}.drift.json`)).toBe(true), { timeout: 30_000 });
+  await judgePictures(steadyParts(60, 2));
+  expect(driftNotices()).toEqual([]);
+  await judgePictures(steadyParts(50, 3, 0.8));
+  const notice = events.find((event) => event.type === 'notice' && event.id === `drift-${projectId}`);
+  expect(notice).toMatchObject({ level: 'fault' });
+  expect(notice?.type === 'notice' && notice.message).toMatch(
+    /^Tiles: The light has changed \(brightness -\d+ %\), since part \d+, \d\d:\d\d\. The calibration no longer covers/,
+  );
+  expect(driftNotices()).toHaveLength(1);
+  const [event] = store.events.page(null, 10, 'drift.alarm');
+  expect(event).toMatchObject({ actor: 'system', details: { projectId, cause: 'light' } });
+  expect(feeds.state(projectId).fault).toBeNull();
+  await feeds.stop(projectId);
+  await judge([30]);
+  expect(driftNotices()).toEqual([]);
 });

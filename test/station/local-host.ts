@@ -24,7 +24,7 @@ export class LocalHost implements ProcessHost {
   #open(use: ModelUse): Promise<LoadedModel> {
     if (this.refusal !== undefined) return Promise.reject(this.refusal);
     this.opened.push(use);
-    const detector = brightnessDetector({ modelHash: use.modelHash });
+    const detector = brightnessDetector({ modelHash: use.modelHash, inputSize: 64 });
     return Promise.resolve({
       use,
       detector: {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { UserError } from '../../../shared/errors.ts';
 import type { CameraFrame } from '../../../shared/ipc/live.ts';
 import type { CameraFeed, FrameAnswer } from '../../feeds/camera.ts';
 import type { FedPart } from '../../feeds/feed.ts';
@@ -12,6 +13,7 @@ import { inspectParts, type DecodedFile, type Evidence } from '../../inspection/
 import type { InspectionRecord } from '../../inspection/record.ts';
 import { SeenSet } from '../../inspection/seen-set.ts';
 import { preparePicture } from '../../pictures/prepare.ts';
+import type { DriftBaseline } from '../../../shared/drift/types.ts';
 import type { StationFiles } from '../../store/files.ts';
 import type {
   DecidedAnswer,
@@ -25,6 +27,7 @@ import { faultOf } from '../fault.ts';
 import type { Peer } from '../rpc.ts';
 import { heatBytes, heatPng } from './evidence.ts';
 import { insist, mayPass, Troubles } from './insist.ts';
+import { LightGuard } from './light-guard.ts';
 import type { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
 import { decidedNews, livePart, pendingPart, unreadable } from './part-messages.ts';
@@ -62,6 +65,7 @@ export class FeedRunner {
   /** Ends even what waits for room on a full disk. */
   readonly #giveUp = new AbortController();
   readonly #troubles: Troubles;
+  readonly #light: LightGuard;
   readonly #onWay = new Map<FedPart, OnItsWay>();
   readonly #keysOnWay = new Set<string>();
   #model: LoadedModel;
@@ -78,6 +82,9 @@ export class FeedRunner {
     this.#lot = run.lot;
     const { projectId } = run;
     this.#troubles = new Troubles((fault) => parts.station.tell('feedFault', { projectId, fault }));
+    this.#light = new LightGuard((alarm) => {
+      parts.station.tell('drift', { projectId, modelId: this.#model.use.modelId, alarm });
+    });
     const knownFiles = new SeenSet();
     for (const key of run.knownFiles) knownFiles.add(key);
     const feed =
@@ -123,6 +130,17 @@ export class FeedRunner {
     await replaced?.detector.close();
     this.#queue.cut();
     return loaded.opened;
+  }
+
+  /** Side of the model's input, pixels. @throws UserError `feedStopped` when another model judges */
+  inputSize(modelHash: string): number {
+    const model = [this.#model, this.#nextModel].find((loaded) => loaded?.use.modelHash === modelHash);
+    if (model === undefined) throw new UserError('feedStopped', 'Another model judges by now.');
+    return model.detector.inputSize;
+  }
+
+  watchDrift(baseline: DriftBaseline): void {
+    this.#light.watch(baseline);
   }
 
   setLot(lot: string): void {
@@ -176,7 +194,11 @@ export class FeedRunner {
           detector,
           ...(use.note !== undefined && { note: use.note }),
           decode: (part) => this.#take(part),
-          prepare: (picture, size) => preparePicture(picture, { size, ...pixelGeometry(geometry, picture) }),
+          prepare: (picture, size) => {
+            const prepared = preparePicture(picture, { size, ...pixelGeometry(geometry, picture) });
+            this.#light.measure(picture, prepared);
+            return prepared;
+          },
           keep: (record, part, evidence) => this.#keep(record, part, evidence),
           sinks: [{ accept: (record, part, evidence) => this.#tell(record, part, evidence) }],
         });
@@ -324,5 +346,6 @@ export class FeedRunner {
     await this.#output(record, part, partId, read.bytes);
     this.#keysOnWay.delete(read.recordKey);
     this.#parts.station.tell('told', { projectId: this.#run.projectId, partId });
+    this.#light.observe(record, evidence);
   }
 }

@@ -1,9 +1,18 @@
 import { UserError } from '../../../shared/errors.ts';
 import { StationFiles } from '../../store/files.ts';
 import type { PortLike } from '../child.ts';
-import type { FeedRun, InferenceMethods, ModelUse, ScoreRequest, StationMethods } from '../inference-protocol.ts';
+import type { DriftBaseline } from '../../../shared/drift/types.ts';
+import type {
+  DriftBaselineRequest,
+  FeedRun,
+  InferenceMethods,
+  ModelUse,
+  ScoreRequest,
+  StationMethods,
+} from '../inference-protocol.ts';
 import type { Peer } from '../rpc.ts';
 import { FeedRunner } from './feed-runner.ts';
+import { measureBaseline } from './drift-baseline.ts';
 import { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
 import { scorePictures } from './score-pictures.ts';
@@ -51,6 +60,12 @@ export class InferenceService {
       presented: await this.#run(projectId).judgeFiles(paths),
     }),
     score: (request: ScoreRequest) => this.#score(request),
+    driftBaseline: (request: DriftBaselineRequest) =>
+      measureBaseline(request, this.#run(request.projectId).inputSize(request.modelHash)),
+    watchDrift: ({ projectId, baseline }: { projectId: string; baseline: DriftBaseline }) => {
+      this.#run(projectId).watchDrift(baseline);
+      return {};
+    },
     cancelScoring: ({ modelId }: { modelId: string }) => {
       this.#scoring.get(modelId)?.abort(new UserError('cancelled', 'Scoring was cancelled.'));
       return {};
