@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { sealFiles } from '../audit/export-log.ts';
 import { FileCheckpointStorage } from '../audit/file-storage.ts';
 import { fileKeyProvider, sealedKeyProvider, type AuditKey, type SecretBox } from '../audit/keys.ts';
 import type { Store } from '../store/store.ts';
+import { writeFileAtomic } from '../system/atomic-file.ts';
 
 /** How long an event may stand unsigned. */
 const everyMs = 60_000;
@@ -41,8 +43,11 @@ export class AuditSeals {
       box === undefined
         ? fileKeyProvider(path.join(folder, 'signing-key.pem'))
         : sealedKeyProvider(path.join(folder, 'signing-key.sealed'), box);
-    const file = path.join(folder, 'checkpoints.jsonl');
-    const seals = new AuditSeals(store, await provider.load(), await FileCheckpointStorage.open(file), file);
+    const { checkpoints: file, publicKey } = sealFiles(store.folder);
+    const key = await provider.load();
+    // For those who check: the key itself may be out of their reach.
+    await writeFileAtomic(publicKey, key.publicKeyPem);
+    const seals = new AuditSeals(store, key, await FileCheckpointStorage.open(file), file);
     seals.#timer = setInterval(() => void seals.sign().catch(onFailure), everyMs);
     seals.#timer.unref();
     return seals;

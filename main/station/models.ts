@@ -17,11 +17,12 @@ import type { FeedService } from './feed.ts';
 import { goldenPictures, goodUnseenPictures, metricsOf, type JudgedScore } from './golden.ts';
 import { checkGates } from './model-gates.ts';
 import { keepGeometry, projectGeometry } from './model-geometry.ts';
+import { checkSecret, signedDetails, type IsSecretOf } from './sign.ts';
 
 export interface ModelParts {
   feeds: Pick<FeedService, 'score' | 'scoreWith' | 'modelChanged'>;
   /** Whether a secret is the caller's own; default: nobody has to sign. */
-  isSecretOf?: (caller: Caller, secret: string | null) => Promise<boolean>;
+  isSecretOf?: IsSecretOf;
 }
 
 /** What a package doesn't say of itself. */
@@ -139,7 +140,7 @@ export class ModelService {
   ): Promise<{ activated: boolean; gates: GateResult[] }> {
     const { store } = this.#context;
     const model = store.models.get(modelId);
-    await this.#checkSecret(caller, secret);
+    await checkSecret(this.#context, caller, secret, this.#parts.isSecretOf, 'model.activated');
     const gates = await this.gates(modelId);
     const refused = gates.filter(({ passed }) => !passed).map(({ gate }) => gate);
     if (refused.length > 0 && override === null) {
@@ -147,24 +148,36 @@ export class ModelService {
       return { activated: false, gates };
     }
     if (refused.length > 0 && override !== null) checkOverride(caller, override.reason);
+    const subject = model.modelHash;
+    const { version, projectId } = model;
+    const before = store.models.active(projectId);
+    const overridden = await signedDetails(this.#context, caller, {
+      action: 'model.gateOverridden',
+      subject,
+      change: { version, gates: refused, reason: override?.reason ?? '' },
+      meaning: 'responsible',
+    });
+    const activated = await signedDetails(this.#context, caller, {
+      action: 'model.activated',
+      subject,
+      change: { projectId, version, before: before?.modelHash ?? null },
+      meaning: 'approver',
+    });
     store.transaction(() => {
-      const before = store.models.active(model.projectId);
+      if (store.models.active(projectId)?.id !== before?.id) {
+        throw new UserError('modelChanged', 'Another model was taken into use just now.', 'Look at the list first.');
+      }
       store.models.activate(modelId);
       const { name: by, role } = caller;
       const reason = override?.reason ?? '';
       const at = this.#context.now();
       store.models.setOverride(modelId, refused.length > 0 ? { by, role, at, reason, gates: refused } : null);
       if (refused.length > 0 && override !== null) {
-        const details = { version: model.version, gates: refused, reason: override.reason };
-        record(this.#context, caller, 'model.gateOverridden', model.modelHash, details);
+        record(this.#context, caller, 'model.gateOverridden', subject, overridden);
       }
-      record(this.#context, caller, 'model.activated', model.modelHash, {
-        projectId: model.projectId,
-        version: model.version,
-        before: before?.modelHash ?? null,
-      });
+      record(this.#context, caller, 'model.activated', subject, activated);
     });
-    await this.#changed(model.projectId);
+    await this.#changed(projectId);
     return { activated: true, gates };
   }
 
@@ -216,13 +229,6 @@ export class ModelService {
     this.#context.emit({ type: 'models', projectId });
     this.#context.emit({ type: 'projects' });
     await this.#parts.feeds.modelChanged(projectId);
-  }
-
-  async #checkSecret(caller: Caller, secret: string | null): Promise<void> {
-    const { isSecretOf } = this.#parts;
-    if (isSecretOf === undefined || caller.userId === null || (await isSecretOf(caller, secret))) return;
-    record(this.#context, caller, 'signature.refused', caller.name, { what: 'model.activated' });
-    throw new UserError('signatureRefused', 'The PIN or password is not yours.', 'Enter it again.');
   }
 }
 

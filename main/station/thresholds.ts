@@ -1,15 +1,16 @@
 import { UserError } from '../../shared/errors.ts';
 import type { Evidence } from '../../shared/ipc/training.ts';
-import type { Caller, HandlersOf } from '../ipc/handler.ts';
+import type { HandlersOf } from '../ipc/handler.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
 import type { FeedService } from './feed.ts';
 import { isLabelled, scoresOf } from './golden.ts';
+import { checkSecret, signedDetails, type IsSecretOf } from './sign.ts';
 
 export interface ThresholdParts {
   feeds: Pick<FeedService, 'score' | 'modelChanged'>;
   /** Whether a secret is the caller's own; default: nobody has to sign. */
-  isSecretOf?: (caller: Caller, secret: string | null) => Promise<boolean>;
+  isSecretOf?: IsSecretOf;
 }
 
 /** What thresholds are set from, who set them when and why; what is set holds from the next part on. */
@@ -58,12 +59,27 @@ export function thresholdHandlers(
       if (reason.trim() === '') {
         throw new UserError('reasonMissing', 'A change of thresholds needs a reason.', 'Say why in a few words.');
       }
-      if (isSecretOf !== undefined && caller.userId !== null && !(await isSecretOf(caller, secret))) {
-        record(context, caller, 'signature.refused', caller.name, { what: 'threshold.changed' });
-        throw new UserError('signatureRefused', 'The PIN or password is not yours.', 'Enter it again.');
-      }
+      await checkSecret(context, caller, secret, isSecretOf, 'threshold.changed');
+      const before = store.models.get(modelId);
+      const change = {
+        version: before.version,
+        before: { ...before.thresholds },
+        after: { ...thresholds },
+        basis,
+        reason,
+      };
+      const subject = before.modelHash;
+      const what = { action: 'threshold.changed', subject, change, meaning: 'approver' } as const;
+      const details = await signedDetails(context, caller, what);
       const model = store.transaction(() => {
-        const before = store.models.get(modelId);
+        const { review, fail } = store.models.get(modelId).thresholds;
+        if (review !== before.thresholds.review || fail !== before.thresholds.fail) {
+          throw new UserError(
+            'thresholdsInvalid',
+            'Somebody else changed the thresholds just now.',
+            'Look at them first.',
+          );
+        }
         const after = store.models.applyThresholds(modelId, {
           at: context.now(),
           by: caller.name,
@@ -71,13 +87,7 @@ export function thresholdHandlers(
           basis,
           reason,
         });
-        record(context, caller, 'threshold.changed', after.modelHash, {
-          version: after.version,
-          before: { ...before.thresholds },
-          after: { ...after.thresholds },
-          basis,
-          reason,
-        });
+        record(context, caller, 'threshold.changed', subject, details);
         return after;
       });
       context.emit({ type: 'models', projectId: model.projectId });

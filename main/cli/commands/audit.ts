@@ -8,7 +8,7 @@ import { addCommand, parseCount, reporterOf, type CommandContext } from '../cont
 import { formatTable } from '../console.ts';
 import { exitCodes } from '../exit-codes.ts';
 
-/** `twinspect audit verify|show|add|key` */
+/** `twinspect audit verify|show|add|key|export` */
 export function addAuditCommand(program: Command, context: CommandContext): void {
   const group = program.command('audit').description('the log of who did what: check it, read it, add to it');
 
@@ -96,6 +96,22 @@ export function addAuditCommand(program: Command, context: CommandContext): void
       reporter.record({ keyId, publicKeyPem, keptIn });
       reporter.note(`Key ${keyId}, kept in the file ${path}`);
       reporter.say(publicKeyPem.trimEnd());
+    });
+
+  addCommand(group, 'export', "write a station's log with its checkpoints and public key, as the verifier reads them", [
+    'audit export --station STATION_FOLDER --out log.jsonl',
+    'audit verify log.jsonl --key log.jsonl.pem',
+  ])
+    .requiredOption('--station <folder>', "the station's folder, with station.db; it may be running")
+    .requiredOption('--out <file>', 'log, one event a line; beside it FILE.checkpoints and FILE.pem')
+    .action(async (options: { station: string; out: string; json?: boolean }) => {
+      const reporter = reporterOf(context, options);
+      const { exportStationLog } = await import('../../audit/export-log.ts');
+      const result = await exportStationLog(options.station, options.out);
+      reporter.record(result);
+      reporter.say(`${String(result.events)} events written to ${result.log}. Newest: ${result.newest ?? 'none'}`);
+      if (result.checkpoints === null) reporter.note('The station has signed nothing yet: a cut end would not show.');
+      if (result.publicKey === null) reporter.note('The station has not left its public key.');
     });
 }
 
