@@ -29,6 +29,7 @@ import { overrideNote } from './model-gates.ts';
 import { ModelWatch } from './model-watch.ts';
 import { PartRecords } from './part-records.ts';
 import { readSettings } from './settings.ts';
+import { ShadowMode } from './shadow.ts';
 
 /** What the feeds need of the program around them. */
 export interface FeedParts {
@@ -65,6 +66,7 @@ export class FeedService {
   readonly #records: PartRecords;
   readonly #watch: ModelWatch;
   readonly #drift: DriftWatch;
+  readonly shadow: ShadowMode;
   readonly #requests = new Map<string, RunRequest>();
   readonly #live = new Set<string>();
   readonly #onScoring = new Map<string, (done: number, total: number) => void>();
@@ -77,6 +79,8 @@ export class FeedService {
     this.#states = new FeedStates(context);
     this.#records = new PartRecords(context, this.#states);
     this.#drift = new DriftWatch(context);
+    const use = (model: StationModel): ModelUse => this.#use(model);
+    this.shadow = new ShadowMode(context, use, () => this.supervisor.current);
     this.#watch = new ModelWatch(context, () => this.#modelsInUse());
     this.supervisor = new Supervisor<InferenceMethods>({
       name: 'inference',
@@ -103,6 +107,8 @@ export class FeedService {
       return this.#states.tellNow(projectId);
     },
     'feed.openLive': async ({ projectId }) => {
+      // There is one window, and it shows one project at a time.
+      this.#live.clear();
       this.#live.add(projectId);
       this.#openLive(projectId, await this.supervisor.peer());
       return {};
@@ -171,7 +177,7 @@ export class FeedService {
     try {
       run.up(await peer.call('useModel', { projectId, model: this.#use(model) }));
       this.#drift.begin(projectId);
-      void this.#drift.watch(model, peer);
+      this.#beside(model, peer);
     } catch (error) {
       // The model before goes on judging; nobody may believe that it was replaced.
       run.raise({ ...faultOf(error), code: 'modelUnusable' });
@@ -277,12 +283,18 @@ export class FeedService {
       knownFiles: recipe?.source.kind === 'folder' ? store.parts.seenFiles(projectId) : [],
       untold: this.#records.untold(projectId, recipe),
     });
-    void this.#drift.watch(model, peer);
+    this.#beside(model, peer);
     this.#engine = opened.provider;
     run.up(opened);
     run.clear('inferenceDown');
     run.clear('modelUnusable');
     this.#states.tellNow(projectId);
+  }
+
+  /** What goes on beside judging, and never holds it up. */
+  #beside(model: StationModel, peer: Peer<InferenceMethods>): void {
+    void this.#drift.watch(model, peer);
+    this.shadow.resume(model.projectId, peer).catch(() => undefined);
   }
 
   #stationMethods(): { [K in keyof StationMethods]: StationMethods[K] } {
@@ -296,6 +308,7 @@ export class FeedService {
       },
       feedIdle: ({ projectId }) => this.#states.tellSoon(projectId),
       drift: ({ projectId, modelId, alarm }) => this.#drift.alarm(projectId, modelId, alarm),
+      shadowed: (news) => this.shadow.take(news),
       skipped: ({ projectId, frames }) => {
         this.#states.of(projectId).skippedFrames += frames;
         this.#states.tellSoon(projectId);

@@ -56,7 +56,7 @@ export const useProject = defineStore('project', () => {
     if (list === null) return;
     projects.value = list;
     if (project.value === null) await open(list[0]?.id ?? null);
-    else await loadModels();
+    else await Promise.all([loadClasses(), loadModels(), loadRecipes()]);
   }
 
   return {
