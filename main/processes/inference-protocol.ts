@@ -114,6 +114,9 @@ export interface InferenceMethods {
   driftBaseline(request: DriftBaselineRequest): Promise<DriftBaseline>;
   /** From now on a run's parts are compared with it while the model it belongs to judges. */
   watchDrift(argument: { projectId: string; baseline: DriftBaseline }): object;
+  /** A candidate judges beside a run from now on, in place of the one before. @throws UserError as `startRun` */
+  startShadow(argument: { projectId: string; model: ModelUse }): Promise<object>;
+  stopShadow(argument: { projectId: string }): Promise<object>;
   cancelScoring(argument: { modelId: string }): object;
   /** Comes with a port: live results of the project go over it from now on. */
   openLive(argument: { projectId: string }): object;
@@ -180,6 +183,21 @@ export interface FeedFault {
   remedy: string | null;
 }
 
+/** A part that a candidate judged beside the model of the line. */
+export interface ShadowNews {
+  projectId: string;
+  modelId: string;
+  activeModelId: string;
+  partId: number;
+  className: string;
+  /** ISO 8601, UTC. */
+  at: string;
+  active: { predScore: number | null; verdict: Verdict };
+  candidate: { predScore: number | null; verdict: Verdict };
+  /** Parts that went by so far while it was busy. */
+  skipped: number;
+}
+
 /** What the station answers to the process. */
 export interface StationMethods {
   /** Makes the part durable. @throws UserError `diskFull` */
@@ -192,6 +210,7 @@ export interface StationMethods {
   feedIdle(argument: { projectId: string; idle: boolean }): void;
   /** A run's parts no longer look as those that the model was calibrated on. */
   drift(argument: { projectId: string; modelId: string; alarm: DriftAlarm }): void;
+  shadowed(news: ShadowNews): void;
   skipped(argument: { projectId: string; frames: number }): void;
   /** The run ended by itself: nothing more to come, or a failure. */
   runEnded(argument: { projectId: string; fault: FeedFault | null }): void;

@@ -17,6 +17,7 @@ import type { FeedService } from './feed.ts';
 import { goldenPictures, goodUnseenPictures, metricsOf, type JudgedScore } from './golden.ts';
 import { checkGates } from './model-gates.ts';
 import { keepGeometry, projectGeometry } from './model-geometry.ts';
+import type { ShadowHandlers } from './shadow.ts';
 import { checkSecret, signedDetails, type IsSecretOf } from './sign.ts';
 
 export interface ModelParts {
@@ -48,7 +49,7 @@ export class ModelService {
     this.#parts = parts;
   }
 
-  readonly handlers: HandlersOf<'models'> = {
+  readonly handlers: Omit<HandlersOf<'models'>, keyof ShadowHandlers> = {
     'models.list': ({ projectId }) => this.#context.store.models.list(projectId),
     'models.import': ({ projectId, path }, caller) => this.#import(projectId, path, caller),
     'models.export': async ({ modelId, path }, caller) => {

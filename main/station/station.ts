@@ -90,6 +90,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     ...storageHandlers(context),
     ...feeds.handlers,
     ...models.handlers,
+    ...feeds.shadow.handlers,
     ...training.handlers,
     ...thresholdHandlers(context, { feeds, isSecretOf }),
     ...options.dialogs,

@@ -56,6 +56,41 @@ export const evidence = z.object({
 });
 export type Evidence = z.infer<typeof evidence>;
 
+const shadowVerdict = z.object({ predScore: z.number().nullable(), verdict: d.verdict });
+
+/** A candidate beside the active model on live parts; what the line did is the active model's word alone. */
+export const shadowState = z.object({
+  projectId: d.id,
+  modelId: d.id,
+  activeModelId: d.id,
+  state: z.enum(['running', 'complete', 'stopped']),
+  startedAt: d.isoTime,
+  /** Parts after which it's over. */
+  planned: z.int(),
+  judged: z.int(),
+  /** Parts that went by while the candidate was busy. */
+  skipped: z.int(),
+  agreeing: z.int(),
+  /** Exact 95 % interval of the share of parts with different verdicts. */
+  disagreementRate: z.object({ low: z.number(), high: z.number() }),
+  /** Parts that only the candidate rejects, and only the active one. */
+  newlyRejected: z.int(),
+  newlyAccepted: z.int(),
+  reviews: z.object({ active: z.int(), candidate: z.int() }),
+  /** Those that change between rejected and not first; at most 200. */
+  disagreements: z.array(
+    z.object({
+      partId: z.int(),
+      className: d.shortText,
+      at: d.isoTime,
+      active: shadowVerdict,
+      candidate: shadowVerdict,
+    }),
+  ),
+  statements: z.array(z.string()),
+});
+export type ShadowState = z.infer<typeof shadowState>;
+
 /** Training, models, gates and thresholds. */
 export const trainingChannels = {
   /** What this station can train with, how long it would take, what speaks against starting. */
@@ -101,6 +136,14 @@ export const trainingChannels = {
   ),
   'models.rollback': command('engineer', z.object({ projectId: d.id, reason: d.longText }), d.stationModel),
   'models.remove': command('engineer', z.object({ modelId: d.id }), done),
+  /** A candidate judges beside the active model, for so many parts. To promote it: `models.activate`. */
+  'models.shadowStart': command(
+    'engineer',
+    z.object({ modelId: d.id, parts: z.int().min(1).max(100_000) }),
+    shadowState,
+  ),
+  'models.shadowState': query('engineer', inProject, shadowState.nullable()),
+  'models.shadowStop': command('engineer', inProject, shadowState.nullable()),
 
   /** Labelled pictures that took no part in training, with their scores; scores missing ones first. */
   'thresholds.evidence': query(

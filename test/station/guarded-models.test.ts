@@ -187,3 +187,45 @@ test('light that changes is said with its time, in a notice and in the audit log
   await judge([30]);
   expect(driftNotices()).toEqual([]);
 });
+
+test('a candidate judges beside the active model, its disagreements are listed, the line sees none of it', async () => {
+  const caller = { userId: null, name: 'Ann', role: 'engineer' as const };
+  const ann = { ...caller, role: 'quality' as const };
+  const { 'models.shadowStart': start, 'models.shadowState': state } = feeds.shadow.handlers;
+  const active = addModel();
+  const candidate = addModel();
+  await expect(start({ modelId: candidate, parts: 4 }, caller)).rejects.toMatchObject({ code: 'shadowNotBeside' });
+  store.models.activate(active);
+  store.models.applyThresholds(candidate, {
+    at: new Date().toISOString(),
+    by: 'Ann',
+    thresholds: { review: 0.4, fail: 0.6 },
+    basis: '',
+    reason: 'Stricter',
+  });
+  await judge([10]);
+  expect(await start({ modelId: candidate, parts: 4 }, caller)).toMatchObject({ state: 'running', judged: 0 });
+  // One by one: what comes while the candidate is busy goes by.
+  for (const [i, brightness] of [10, 60, 10, 250].entries()) {
+    const [part] = await judge([brightness]);
+    expect(part?.verdict).toBe(brightness === 250 ? 'fail' : 'pass');
+    expect(part?.modelId).toBe(active);
+    await vi.waitFor(async () => expect((await state({ projectId }, caller))?.judged).toBe(i + 1), { timeout: 30_000 });
+  }
+  const compared = await state({ projectId }, caller);
+  expect(compared).toMatchObject({ state: 'complete', agreeing: 3, newlyRejected: 1, newlyAccepted: 0, skipped: 0 });
+  expect(compared?.disagreements).toMatchObject([{ active: { verdict: 'pass' }, candidate: { verdict: 'fail' } }]);
+  expect(compared?.disagreementRate.high).toBeCloseTo(0.8059, 3);
+  await judge([60]);
+  expect((await state({ projectId }, caller))?.judged).toBe(4);
+  const actions = store.events.page(null, 10, null).map(({ action }) => action);
+  expect(actions).toEqual(expect.arrayContaining(['model.shadowStarted', 'model.shadowEnded']));
+  // It's on the disk.
+  const context = { folder: store.folder, store, emit: () => undefined, now: () => '' };
+  const after = new FeedService(context, { host });
+  expect(await after.shadow.handlers['models.shadowState']({ projectId }, caller)).toEqual(compared);
+  await after.close();
+  const promoted = await models.activate(candidate, ann, { reason: 'It judged as we wanted.' }, null);
+  expect(promoted.activated).toBe(true);
+  expect((await judge([61]))[0]).toMatchObject({ verdict: 'fail', modelId: candidate });
+});

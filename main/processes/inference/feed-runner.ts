@@ -32,6 +32,7 @@ import type { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
 import { decidedNews, livePart, pendingPart, unreadable } from './part-messages.ts';
 import { moveOriginal, OutputFolder } from './output-folder.ts';
+import { ShadowRunner } from './shadow-runner.ts';
 import { recordOf, toldPart } from './told-part.ts';
 import { outputId, readPart, type ReadPart } from './read-part.ts';
 
@@ -70,6 +71,7 @@ export class FeedRunner {
   readonly #keysOnWay = new Set<string>();
   #model: LoadedModel;
   #nextModel: LoadedModel | undefined;
+  #shadow: ShadowRunner | undefined;
   #lot: string;
   #outputs: OutputFolder | undefined;
   #presenting: Promise<void> = Promise.resolve();
@@ -143,6 +145,23 @@ export class FeedRunner {
     this.#light.watch(baseline);
   }
 
+  async startShadow(use: ModelUse): Promise<void> {
+    const { station } = this.#parts;
+    const { projectId, recipe } = this.#run;
+    const model = await (this.#parts.openModel ?? openModel)(use);
+    await this.stopShadow();
+    if (this.#ending.signal.aborted) return model.detector.close();
+    this.#shadow = new ShadowRunner(model, recipe ?? wholePicture, (news) =>
+      station.tell('shadowed', { projectId, ...news }),
+    );
+  }
+
+  async stopShadow(): Promise<void> {
+    const shadow = this.#shadow;
+    this.#shadow = undefined;
+    await shadow?.close();
+  }
+
   setLot(lot: string): void {
     this.#lot = lot;
   }
@@ -210,6 +229,7 @@ export class FeedRunner {
       this.#ending.abort();
       this.#queue.close();
       await this.#outputs?.close().catch(() => undefined);
+      await this.stopShadow();
       await this.#model.detector.close();
       await this.#nextModel?.detector.close();
     }
@@ -347,5 +367,6 @@ export class FeedRunner {
     this.#keysOnWay.delete(read.recordKey);
     this.#parts.station.tell('told', { projectId: this.#run.projectId, partId });
     this.#light.observe(record, evidence);
+    this.#shadow?.take(partId, this.#model.use.modelId, record, evidence);
   }
 }

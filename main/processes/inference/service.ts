@@ -66,6 +66,14 @@ export class InferenceService {
       this.#run(projectId).watchDrift(baseline);
       return {};
     },
+    startShadow: async ({ projectId, model }: { projectId: string; model: ModelUse }) => {
+      await this.#run(projectId).startShadow(model);
+      return {};
+    },
+    stopShadow: async ({ projectId }: { projectId: string }) => {
+      await this.#runs.get(projectId)?.stopShadow();
+      return {};
+    },
     cancelScoring: ({ modelId }: { modelId: string }) => {
       this.#scoring.get(modelId)?.abort(new UserError('cancelled', 'Scoring was cancelled.'));
       return {};
