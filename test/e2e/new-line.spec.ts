@@ -179,9 +179,8 @@ test('a new line: folder, train, thresholds, inspect, answer, one more product, 
     expect(newest.classes.sort()).toEqual([first, second]);
     const gates = await ask(window, 'models.gates', { modelId: newest.id });
     expect(gates.find(({ gate }) => gate === 'parity')).toMatchObject({ passed: true });
-    // Old products are no worse on any picture; a dozen pictures can't prove it, and the gate says how many would.
+    // A dozen pictures can't show that the old product is no worse; the gate says how many would.
     const old = gates.find(({ gate }) => gate === 'oldProducts')!;
-    expect(old.statement).toMatch(/no harm seen/);
     expect(old.statement).toMatch(/Further parts needed: \d+/);
     expect(newest.state).toBe('candidate');
     const refused = await ask(window, 'models.activate', { modelId: newest.id, override: null, secret: null });
