@@ -1,7 +1,13 @@
 import type { ChannelOutput } from '../../../shared/ipc/contract.ts';
-import type { StationModel } from '../../../shared/station/domain.ts';
+import type { GateOverride, StationModel } from '../../../shared/station/domain.ts';
 import { facts, html, localTime, percent, reportPage } from './page.ts';
 import type { ReportWords } from './words.ts';
+
+const fact = (name: string, value: string): [string, string] => [name, value];
+
+function overrideWords({ by, role, at, reason, gates }: GateOverride): string {
+  return `${by} (${role}), ${localTime(at)}: ${reason} (${gates.join(', ')})`;
+}
 
 export interface ModelCard {
   station: string;
@@ -28,6 +34,8 @@ export function modelCard({ station, project, printedAt, model, changes }: Model
       [words.reviewFrom, model.thresholds.review.toFixed(4)],
       [words.failFrom, model.thresholds.fail.toFixed(4)],
       [words.basis, model.basis],
+      ...(model.unknownClass === undefined ? [] : [fact(words.unknownClasses, model.unknownClass.statement)]),
+      ...(model.override ? [fact(words.override, overrideWords(model.override))] : []),
       [words.parity, words.parityStatement(maxAbsDifference.toExponential(1), verdictFlips, pictures)],
       [words.printed, localTime(printedAt)],
     ])}

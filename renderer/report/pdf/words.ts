@@ -37,6 +37,8 @@ export interface ReportWords {
   model: string;
   modelHash: string;
   basis: string;
+  unknownClasses: string;
+  override: string;
   picture: string;
   heatMap: string;
   pictureHash: string;
@@ -95,6 +97,8 @@ const en: ReportWords = {
   model: 'Model',
   modelHash: 'Model hash (SHA-256)',
   basis: 'Basis of the thresholds',
+  unknownClasses: 'Parts of unknown classes',
+  override: 'Let through against its gates',
   picture: 'Picture',
   heatMap: 'Suspicious places',
   pictureHash: 'Picture hash (SHA-256)',
@@ -154,6 +158,8 @@ const de: ReportWords = {
   model: 'Modell',
   modelHash: 'Prüfsumme des Modells (SHA-256)',
   basis: 'Grundlage der Schwellen',
+  unknownClasses: 'Teile unbekannter Klassen',
+  override: 'Gegen die Prüfungen freigegeben',
   picture: 'Bild',
   heatMap: 'Auffällige Stellen',
   pictureHash: 'Prüfsumme des Bildes (SHA-256)',
@@ -213,6 +219,8 @@ const ko: ReportWords = {
   model: '모델',
   modelHash: '모델 해시 (SHA-256)',
   basis: '임계값의 근거',
+  unknownClasses: '알 수 없는 종류의 부품',
+  override: '관문을 무시하고 승인됨',
   picture: '사진',
   heatMap: '의심 부위',
   pictureHash: '사진 해시 (SHA-256)',
@@ -272,6 +280,8 @@ const zhCN: ReportWords = {
   model: '模型',
   modelHash: '模型哈希 (SHA-256)',
   basis: '阈值依据',
+  unknownClasses: '未知类别的零件',
+  override: '未过关卡而放行',
   picture: '图片',
   heatMap: '可疑位置',
   pictureHash: '图片哈希 (SHA-256)',
