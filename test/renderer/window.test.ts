@@ -90,6 +90,93 @@ describe.skipIf(chromium === undefined)('the window', () => {
     for (const page of [judged, fault, locked, single]) await page.context().close();
   });
 
+  it('has nothing serious for axe on the parts of the settings, in dialogs and on the other sides of screens', async () => {
+    const page = await open('settings', { role: 'administrator' });
+    for (const part of ['appearance', 'station', 'people', 'storage', 'system', 'audit']) {
+      await page.evaluate((name) => (location.hash = `#/settings?part=${name}`), part);
+      await page.waitForTimeout(300);
+      expect(await seriousFindings(page), part).toEqual([]);
+    }
+    await page.getByRole('grid').press('ArrowDown');
+    await page.getByRole('grid').press('Enter');
+    await page.getByRole('dialog').waitFor();
+    expect(await seriousFindings(page), 'event').toEqual([]);
+    await page.keyboard.press('Escape');
+    await page.evaluate(() => (location.hash = '#/history'));
+    await page.getByText('Statistics').click();
+    await page.locator('.statistics').waitFor();
+    expect(await seriousFindings(page), 'statistics').toEqual([]);
+    await page.evaluate(() => (location.hash = '#/project'));
+    await page.getByText('Feeds').click();
+    await page.locator('.feeds form').waitFor();
+    expect(await seriousFindings(page), 'feeds').toEqual([]);
+    await page.evaluate(() => (location.hash = '#/train'));
+    await page.getByRole('button', { name: /Model v1/ }).click();
+    await page.getByRole('button', { name: 'Check it' }).click();
+    await page.locator('.gates').waitFor();
+    expect(await seriousFindings(page), 'gates').toEqual([]);
+    await page.context().close();
+  });
+
+  it('makes an account by keyboard alone', async () => {
+    const page = await open('settings?part=people', { role: 'administrator' });
+    await page.locator('.content li').nth(2).waitFor();
+    await page.getByRole('button', { name: 'Add a person' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await page.getByLabel('Name', { exact: true }).focus();
+    await page.keyboard.type('Jo Park');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('4711');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('4712');
+    await page.getByText('The two are not the same.').waitFor();
+    expect(await page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
+    await page.keyboard.press('Backspace');
+    await page.keyboard.type('1');
+    await page.keyboard.press('Enter');
+    await page.locator('.content li', { hasText: 'Jo Park' }).waitFor();
+    await page.context().close();
+  });
+
+  it('keeps what was typed into the settings while another screen is looked at, and saves it', async () => {
+    const page = await open('settings?part=station', { role: 'administrator' });
+    await page.getByLabel('Name of the station').fill('Press 7');
+    await page.getByText('Not saved yet.').waitFor();
+    await page.getByRole('link', { name: 'History' }).click();
+    await page.getByRole('grid').waitFor();
+    await page.evaluate(() => (location.hash = '#/settings?part=station'));
+    expect(await page.getByLabel('Name of the station').inputValue()).toBe('Press 7');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('The settings are saved.').waitFor();
+    expect(await page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
+    await page.context().close();
+  });
+
+  it('shows an operator only the parts of the settings that are everybody’s', async () => {
+    const page = await open('settings', { role: 'operator' });
+    await page.locator('.settings nav button').first().waitFor();
+    expect(await page.locator('.settings nav button').allTextContents()).toEqual([
+      'Appearance',
+      'Storage and backup',
+      'System',
+    ]);
+    await page.context().close();
+  });
+
+  it('says so when something could not be read, and tries again', async () => {
+    const failing = ['history.page', 'thresholds.evidence', 'pictures.list', 'audit.page'] as const;
+    for (const path of ['history', 'thresholds', 'project', 'settings?part=audit']) {
+      const page = await open(path, { failing: [...failing] });
+      await page.getByText('This could not be read.').waitFor();
+      await page.evaluate(() => ((window as unknown as { fakeOptions: FakeOptions }).fakeOptions.failing = []));
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.getByText('This could not be read.').waitFor({ state: 'detached' });
+      await page.context().close();
+    }
+  });
+
   it('shows judged parts with their verdict, and takes answers by key', async () => {
     const page = await open('inspect', { intervalMs: 150 });
     await page.getByRole('button', { name: 'Start' }).first().click();

@@ -28,6 +28,12 @@ export function emptyFilter(): WantedParts {
   };
 }
 
+/** Whether anything is left out; the bucket of the chart leaves nothing out. */
+export function isNarrowed(wanted: WantedParts): boolean {
+  const { bucket } = wanted;
+  return JSON.stringify(wanted) !== JSON.stringify({ ...emptyFilter(), bucket });
+}
+
 /** `to` includes its whole day. */
 export function toFilter(wanted: WantedParts, projectId: string): HistoryFilter {
   const text = (value: string): string | null => (value.trim() === '' ? null : value.trim());
