@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { judge } from '../../shared/calibration/unknown-class.ts';
+import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { DetectionResult, Thresholds } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Detector } from '../detector/detector.ts';
@@ -45,7 +46,7 @@ const scoreFields = ['predScore', 'localScore', 'semanticScore', 'memoryScore'] 
 export async function replayRecord(
   record: ReplayableRecord,
   picture: Uint8Array,
-  detector: Pick<Detector, 'inspect' | 'inputSize' | 'modelHash' | 'provider'>,
+  detector: Pick<Detector, 'inspect' | 'inputSize' | 'modelHash' | 'provider' | 'unknownClass'>,
   tolerance: number,
   prepare: (picture: Picture, size: number) => PreparedPicture = (seen, size) => preparePicture(seen, { size }),
 ): Promise<ReplayResult> {
@@ -88,7 +89,8 @@ export async function replayRecord(
   const sameClass = compare('className', record.className, result.className);
   // What happened afterwards, such as an override, is not the model's verdict.
   const sameVerdict =
-    record.thresholds === undefined || compare('verdict', record.verdict, verdictOf(result, record, record.thresholds));
+    record.thresholds === undefined ||
+    compare('verdict', record.verdict, verdictOf(result, record, record.thresholds, detector.unknownClass));
   const identical = fields.every(({ same }) => same);
   const near = sameClass && sameVerdict && maxDifference !== null && maxDifference <= tolerance;
   return {
@@ -99,9 +101,17 @@ export async function replayRecord(
   };
 }
 
-/** The verdict at the limits of the record. */
-function verdictOf(result: DetectionResult, { classLimit }: ReplayableRecord, thresholds: Thresholds): string {
-  return judge(result, thresholds, classLimit === undefined ? undefined : { value: classLimit }).verdict;
+/** The verdict at the limits of the record; short records don't hold the class's, which is the package's then. */
+function verdictOf(
+  result: DetectionResult,
+  { classLimit, verdict }: ReplayableRecord,
+  thresholds: Thresholds,
+  packaged: ClassLimit | undefined,
+): string {
+  if (classLimit !== undefined) return judge(result, thresholds, { value: classLimit }).verdict;
+  const checked = judge(result, thresholds, packaged).verdict;
+  // Records of older programs were made without it.
+  return checked === verdict ? checked : judge(result, thresholds).verdict;
 }
 
 /**

@@ -48,6 +48,19 @@ describe('replay', () => {
     expect((await replayRecord({ ...record, semanticScore: 1 }, picture, detector, 1e-4)).maxDifference).toBeNull();
   });
 
+  test('a part of no known class has the same verdict again, by the limit of the record or of the package', async () => {
+    const passing = { ...(await recordOf()), thresholds: { review: 3, fail: 4 } };
+    const unknown = { ...detector, unknownClass: { value: 0.5 } };
+    const outcome = async (changed: Partial<ReplayableRecord>, by = detector) =>
+      (await replayRecord({ ...passing, ...changed }, picture, by, 0)).outcome;
+    expect(await outcome({ classLimit: 0.5 })).toBe('identical');
+    expect(await outcome({ classLimit: 1.5 })).toBe('different');
+    expect(await outcome({ classLimit: 1.5, verdict: 'pass' })).toBe('identical');
+    expect(await outcome({}, unknown)).toBe('identical');
+    expect(await outcome({ verdict: 'pass' }, unknown)).toBe('identical');
+    expect(await outcome({}, detector)).toBe('different');
+  });
+
   test('another model, another picture, no decision: refused with what to do', async () => {
     const record = await recordOf();
     const replay = (changed: Partial<ReplayableRecord>) =>

@@ -35,4 +35,4 @@ const ann = { userId: null, name: 'Ann', role: 'quality' as const };
 if (what === 'activate') await models.activate('m3', ann, { reason: 'The line waits for it.' }, null);
 else await models.handlers['models.rollback']({ projectId, reason: 'Too strict.' }, ann);
 store.close();
-console.log('done');
+process.stdout.write('done\n');
