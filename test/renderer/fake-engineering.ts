@@ -153,6 +153,12 @@ export function engineeringAnswers(
       tell({ type: 'importing', projectId, done: 120, total: 497 });
       return { added: 494, known: 0, refused: [{ file: 'cookie/017.png', reason: 'The file ends too early.' }] };
     },
+    'pictures.capture': ({ classId, use, fileName }) => {
+      const like = data.pictures[0] ?? refuse('There is no picture.');
+      const made = { ...like, sha256: digest(fileName), classId, use, fileName, addedAt: now() };
+      data.pictures.push(made);
+      return { picture: made, blurred: false, duplicateOf: null };
+    },
     'pictures.setUse': ({ sha256s, use }) => {
       for (const one of data.pictures) if (sha256s.includes(one.sha256)) one.use = use;
       return {};

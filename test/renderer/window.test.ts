@@ -165,6 +165,19 @@ describe.skipIf(chromium === undefined)('the window', () => {
     await page.context().close();
   });
 
+  it('takes good parts straight from the camera by key', async () => {
+    const page = await open('project');
+    await page.getByRole('button', { name: 'From the camera' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Take' }).waitFor();
+    await page.waitForFunction(() => !document.querySelector<HTMLButtonElement>('[role=dialog] .primary')!.disabled);
+    for (const taken of ['1 of 30', '2 of 30']) {
+      await page.keyboard.press('t');
+      await page.getByRole('dialog').getByText(taken).waitFor();
+    }
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.context().close();
+  });
+
   it('says so when something could not be read, and tries again', async () => {
     const failing = ['history.page', 'thresholds.evidence', 'pictures.list', 'audit.page'] as const;
     for (const path of ['history', 'thresholds', 'project', 'settings?part=audit']) {
