@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
 import { UserError } from '../../shared/errors.ts';
-import { packagedUnknownClass, unknownClassOf } from '../../shared/calibration/unknown-limit.ts';
+import { fewestForUnknown, packagedUnknownClass, unknownClassOf } from '../../shared/calibration/unknown-limit.ts';
 import type { GateResult } from '../../shared/ipc/training.ts';
 import type { StationModel } from '../../shared/station/domain.ts';
 import { checkFusedGraph } from '../detector/check-graph.ts';
@@ -74,8 +74,28 @@ export class ModelService {
   };
 
   /** Gates of a model against the one that is active now. */
-  gates(modelId: string): Promise<GateResult[]> {
-    return checkGates(this.#context, this.#parts.feeds, this.#context.store.models.get(modelId));
+  async gates(modelId: string): Promise<GateResult[]> {
+    const model = this.#context.store.models.get(modelId);
+    const gates = await checkGates(this.#context, this.#parts.feeds, model);
+    await this.#lookAgain(model);
+    return gates;
+  }
+
+  /** Whether parts of unknown classes can be recognised by now: good pictures may have come after the model. */
+  async #lookAgain(model: StationModel): Promise<void> {
+    const { store } = this.#context;
+    const { id, projectId, snapshotId } = model;
+    if (model.unknownClass?.limit) return;
+    const golden = goldenPictures(this.#context, projectId).filter(({ gtLabel }) => gtLabel === 'pass');
+    const calibration = store.pictures.forTraining(projectId, ['calibration']);
+    if (golden.length + calibration.length < fewestForUnknown) return;
+    const found = await readPackage(store.models.path(id), { checkGraph: checkFusedGraph });
+    const good = goodUnseenPictures(this.#context, projectId, this.#learned(found, snapshotId), golden);
+    const pictures = [...golden.filter(({ sha256 }) => good.all.has(sha256)), ...good.others];
+    if (pictures.length < fewestForUnknown) return;
+    const unknownClass = unknownClassOf(await this.#parts.feeds.score(model, pictures));
+    store.models.setUnknownClass(id, unknownClass);
+    if (store.models.get(id).state === 'active') await this.#changed(projectId);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { UnknownClassCheck } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import { gateResult, type GateResult, trainingState, type TrainingState } from '../../shared/ipc/training.ts';
@@ -156,14 +157,15 @@ export class ModelStore {
     this.#database.run("UPDATE models SET state = 'retired', removed_at = ? WHERE id = ?", at, modelId);
   }
 
+  setUnknownClass(modelId: string, unknownClass: UnknownClassCheck): void {
+    const model = this.get(modelId);
+    this.#setBody(modelId, { ...model, unknownClass });
+  }
+
   /** Keeps who let it through refused gates; null: no gate refuses it any more. */
   setOverride(modelId: string, override: GateOverride | null): void {
     const model = this.get(modelId);
-    this.#database.run(
-      'UPDATE models SET body = ? WHERE id = ?',
-      JSON.stringify(body.parse({ ...model, override })),
-      modelId,
-    );
+    this.#setBody(modelId, { ...model, override });
   }
 
   setGates(modelId: string, gates: readonly GateResult[]): void {
@@ -230,6 +232,10 @@ export class ModelStore {
       projectId,
     );
     return state === undefined ? null : trainingState.parse(JSON.parse(state));
+  }
+
+  #setBody(modelId: string, model: StationModel): void {
+    this.#database.run('UPDATE models SET body = ? WHERE id = ?', JSON.stringify(body.parse(model)), modelId);
   }
 
   #setState(projectId: string, from: StationModel['state'], to: StationModel['state']): void {

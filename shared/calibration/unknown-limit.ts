@@ -31,6 +31,8 @@ const packaged = z.object({
  * parts on. Reviewing some good parts more is the price of looking at strangers.
  */
 const worstFalseAlarmRate = 0.05;
+/** Good parts without which no limit can be had. */
+export const fewestForUnknown = 59;
 
 /** The limit that a package's calibration data hold; undefined when they hold none. Anything may stand in a package. */
 export function packagedUnknownClass(calibration: unknown): UnknownClassCheck | undefined {

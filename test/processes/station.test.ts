@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
@@ -77,6 +78,10 @@ test(
       const { fail, pass } = rig.feed(projectId).counters;
       return fail > 0 && pass > 0;
     });
+    const { id, unknownClass } = rig.store.models.active(projectId)!;
+    // Its golden pictures came after it: nothing shows it yet, and the model says how many could.
+    expect(unknownClass).toMatchObject({ limit: null, statement: expect.stringMatching(/Good parts needed: 299/) });
+    await rig.until('how good parts look', () => existsSync(`${rig.store.models.path(id)}.drift.json`));
     const { counters, engine, fault, state } = await rig.feeds.stop(projectId);
     expect({ fault, engine, state }).toEqual({ fault: null, engine: 'cpu', state: 'stopped' });
     expect(counters.presented).toBe(counters.pass + counters.fail + counters.review + counters.noDecision);

@@ -211,6 +211,7 @@ test('a candidate judges beside the active model, its disagreements are listed, 
     expect(part?.verdict).toBe(brightness === 250 ? 'fail' : 'pass');
     expect(part?.modelId).toBe(active);
     await vi.waitFor(async () => expect((await state({ projectId }, caller))?.judged).toBe(i + 1), { timeout: 30_000 });
+    if (i === 1) await restartRun(candidate);
   }
   const compared = await state({ projectId }, caller);
   expect(compared).toMatchObject({ state: 'complete', agreeing: 3, newlyRejected: 1, newlyAccepted: 0, skipped: 0 });
@@ -229,3 +230,26 @@ test('a candidate judges beside the active model, its disagreements are listed, 
   expect(promoted.activated).toBe(true);
   expect((await judge([61]))[0]).toMatchObject({ verdict: 'fail', modelId: candidate });
 });
+
+/** Ends the run and begins it again, without a part, and waits for the candidate beside it. */
+async function restartRun(candidate: string): Promise<void> {
+  await feeds.stop(projectId);
+  const opened = () => host.opened.filter(({ modelId }) => modelId === candidate).length;
+  const before = opened();
+  const empty = path.join(root, newId());
+  await mkdir(empty);
+  const recipe = store.recipes.save({
+    id: null,
+    projectId,
+    name: 'r',
+    source: { kind: 'folder', path: empty, originals: 'keep', subFolder: 'none', namePattern: '' },
+    region: null,
+    ignore: [],
+    outputFolder: null,
+    cycleTimeMs: null,
+    lot: '',
+    updatedAt: new Date().toISOString(),
+  });
+  await feeds.start(recipe);
+  await vi.waitFor(() => expect(opened()).toBe(before + 1), { timeout: 30_000 });
+}
