@@ -5,6 +5,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LiveFromJudge, LivePart } from '../../shared/ipc/live.ts';
 import type { FeedSource, Recipe } from '../../shared/station/domain.ts';
+import { losslessPng } from '../../main/processes/inference/evidence.ts';
+import { readPicture } from '../../main/pictures/decode.ts';
 import { removeBundles } from '../../main/processes/process-entry.ts';
 import { systemCaller } from '../../main/store/types.ts';
 import { thresholdHandlers } from '../../main/station/thresholds.ts';
@@ -270,6 +272,49 @@ test(
   },
   3 * minutes,
 );
+
+test(
+  'with good pictures enough, most papers of another kind are recognised as no known one, and those never pass',
+  async () => {
+    const { id, classes } = rig.store.models.active(projectId)!;
+    for (const part of classes) {
+      for (const kind of ['train/good', 'calibration/good', 'test/good']) {
+        for (const name of await readdir(path.join(papers, part, kind))) {
+          const picture = await readPicture(path.join(papers, part, kind, name));
+          for (const step of [1, 2]) {
+            // Pictures that nobody has seen, and that look as the others do.
+            const bytes = await losslessPng({ ...picture, data: picture.data.map((v) => Math.min(255, v + step)) });
+            await place(bytes, part, picture);
+          }
+        }
+      }
+    }
+    await rig.models.gates(id);
+    const { unknownClass } = rig.store.models.get(id);
+    expect(unknownClass?.limit?.falseAlarmRate).toBeLessThan(0.05);
+    expect(unknownClass?.statement).toContain('taken for unknown');
+    const strangers = path.join(papers, 'PA_FLR01_TL', 'train', 'good');
+    const before = rig.store.parts.newestId();
+    const { presented } = await rig.feeds.handlers['feed.judgeFiles']({ projectId, paths: [strangers] }, systemCaller);
+    await rig.until('their verdicts', () => (rig.store.parts.get(before + presented)?.verdict ?? null) !== null);
+    const judged = Array.from({ length: presented }, (_, i) => rig.store.parts.get(before + i + 1)!);
+    const unknown = judged.filter(({ reason }) => reason?.includes('none of the known classes'));
+    expect(unknown.length).toBeGreaterThan(presented / 2);
+    expect(unknown.filter(({ verdict }) => verdict === 'pass')).toEqual([]);
+    await rig.feeds.stop(projectId);
+  },
+  3 * minutes,
+);
+
+async function place(bytes: Uint8Array, className: string, size: { width: number; height: number }): Promise<void> {
+  const { files, projects, pictures: kept } = rig.store;
+  const addedAt = rig.context.now();
+  const sha256 = await files.addPicture(bytes, 'png');
+  const classId = projects.classes(projectId).find(({ name }) => name === className)!.id;
+  const { width: widthPx, height: heightPx } = size;
+  kept.register({ sha256, extension: 'png', widthPx, heightPx, byteCount: bytes.length }, addedAt);
+  kept.place({ projectId, sha256, classId, use: 'calibration', fileName: 'more.png', group: null, addedAt });
+}
 
 test(
   'files that are handed over are judged, unreadable ones with the reason; a project without a model says so',
