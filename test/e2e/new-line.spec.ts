@@ -189,7 +189,7 @@ test('a new line: folder, train, thresholds, inspect, answer, one more product, 
     const forced = await ask(window, 'models.activate', { modelId: newest.id, override: { reason }, secret: null });
     expect(forced.activated).toBe(true);
     await window.getByRole('link', { name: 'Train' }).click();
-    await expect(window.getByRole('heading', { name: 'Train' })).toBeVisible();
+    await expect(window.getByRole('heading', { name: 'Train', exact: true })).toBeVisible();
     await keepScreen(window, 'train-models');
 
     // Back to the model before, in one step.

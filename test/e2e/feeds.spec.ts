@@ -1,0 +1,207 @@
+import { createCanvas, loadImage } from '@napi-rs/canvas';
+import { expect, test } from '@playwright/test';
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  ask,
+  everything,
+  freshFolder,
+  keepScreen,
+  papers,
+  removeFolder,
+  startStation,
+  train,
+  until,
+  type RunningStation,
+} from './station.ts';
+
+const paper = readdirSync(papers).sort()[0]!;
+
+/** A film of real sheets for the fake camera: JPEG after JPEG, each sheet shown for a while. */
+async function film(file: string): Promise<void> {
+  const frames: Buffer[] = [];
+  for (const kind of ['good', 'impurity']) {
+    const folder = path.join(papers, paper, 'test', kind);
+    for (const name of readdirSync(folder).slice(0, 3)) {
+      const canvas = createCanvas(640, 480);
+      const context = canvas.getContext('2d');
+      context.drawImage(await loadImage(path.join(folder, name)), 0, 0, 640, 480);
+      const jpeg = await canvas.encode('jpeg', 92);
+      for (let i = 0; i < 10; i++) frames.push(jpeg);
+    }
+  }
+  writeFileSync(file, Buffer.concat(frames));
+}
+
+/** A project with one kind of paper and an instant model. */
+async function smallProject({ window }: RunningStation, data: string): Promise<string> {
+  const { id } = await ask(window, 'projects.create', { name: 'Small', note: '' });
+  const source = path.join(data, 'source', paper);
+  cpSync(path.join(papers, paper), source, { recursive: true });
+  const taken = { projectId: id, path: path.dirname(source), classId: null, withGolden: false };
+  await ask(window, 'pictures.importFolder', taken);
+  const [sample] = (await ask(window, 'projects.list', {})).filter((project) => project.sample);
+  if (sample !== undefined) {
+    const run = await until(
+      "the sample's training",
+      () => ask(window, 'training.current', { projectId: sample.id }),
+      (state) => state !== null,
+    );
+    await ask(window, 'training.cancel', { id: run!.id }).catch(() => undefined);
+    await until(
+      'its end',
+      () => ask(window, 'training.current', { projectId: sample.id }),
+      (state) => state === null || !['running', 'paused', 'cancelling'].includes(state.state),
+    );
+    await ask(window, 'feed.stop', { projectId: sample.id });
+  }
+  await train(window, id, 'instant');
+  return id;
+}
+
+const decided = ({
+  pass,
+  fail,
+  review,
+  noDecision,
+}: Record<'pass' | 'fail' | 'review' | 'noDecision', number>): number => pass + fail + review + noDecision;
+
+test('the judging process is killed again and again while a folder runs: counters in = out', async () => {
+  test.setTimeout(420_000);
+  const data = freshFolder();
+  const station = await startStation(data);
+  const { window, app } = station;
+  try {
+    const projectId = await smallProject(station, data);
+    const inbox = path.join(data, 'inbox');
+    mkdirSync(inbox);
+    const recipe = await ask(window, 'recipes.save', {
+      id: null,
+      projectId,
+      name: 'Inbox',
+      source: { kind: 'folder', path: inbox, originals: 'keep', subFolder: 'none', namePattern: '{serial}' },
+      region: null,
+      ignore: [],
+      outputFolder: null,
+      cycleTimeMs: null,
+      lot: '',
+    });
+    await ask(window, 'feed.start', { recipeId: recipe.id });
+    const sheets = readdirSync(path.join(papers, paper, 'train', 'good'));
+    const files = 40;
+    let kills = 0;
+    for (let i = 0; i < files; i++) {
+      cpSync(path.join(papers, paper, 'train', 'good', sheets[i % sheets.length]!), path.join(inbox, `sheet-${i}.png`));
+      if (i % 8 === 4) {
+        await window.waitForTimeout(700);
+        const pid = await app.evaluate(
+          ({ app: running }) => running.getAppMetrics().find(({ name }) => name === 'Twinspect inference')?.pid,
+        );
+        if (pid !== undefined) {
+          process.kill(pid, 'SIGKILL');
+          kills++;
+        }
+      }
+    }
+    const state = await until(
+      'a verdict for every file',
+      () => ask(window, 'feed.state', { projectId }),
+      ({ counters }) => decided(counters) === files,
+    );
+    expect(kills).toBeGreaterThanOrEqual(4);
+    expect(state.counters.presented).toBe(files);
+    expect((await ask(window, 'system.status', {})).inference.restarts).toBeGreaterThanOrEqual(4);
+    const page = await ask(window, 'history.page', { filter: everything(projectId), before: null, limit: 500 });
+    expect(page.parts).toHaveLength(files);
+    expect(new Set(page.parts.map(({ serial }) => serial)).size).toBe(files);
+  } finally {
+    await station.close();
+    removeFolder(data);
+  }
+});
+
+test('a camera of real frames: the key takes parts, the cable is pulled, it comes back by itself', async () => {
+  test.setTimeout(300_000);
+  const data = freshFolder();
+  const clip = path.join(data, 'line.mjpeg');
+  await film(clip);
+  const station = await startStation(data, {
+    args: ['--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${clip}`],
+  });
+  const { window } = station;
+  try {
+    const projectId = await smallProject(station, data);
+    const recipe = await ask(window, 'recipes.save', {
+      id: null,
+      projectId,
+      name: 'Camera 1',
+      source: {
+        kind: 'camera',
+        deviceLabel: '',
+        widthPx: 640,
+        heightPx: 480,
+        frameRate: 30,
+        trigger: 'key',
+        timerMs: 1000,
+        locked: {},
+      },
+      region: null,
+      ignore: [],
+      outputFolder: null,
+      cycleTimeMs: null,
+      lot: 'CAM',
+    });
+    // The window shows the project, then opens the camera by itself when its feed runs.
+    await window.getByLabel('Project').first().selectOption({ label: 'Small' });
+    await window.getByRole('link', { name: 'Inspect' }).click();
+    await window.getByLabel('Where parts come from').selectOption({ label: recipe.name });
+    // Kept, so that the cable can be pulled below.
+    await window.evaluate(() => {
+      const devices = navigator.mediaDevices;
+      const open = devices.getUserMedia.bind(devices);
+      devices.getUserMedia = async (wanted) => {
+        const stream = await open(wanted);
+        (globalThis as unknown as { lastStream: MediaStream }).lastStream = stream;
+        return stream;
+      };
+    });
+    await window.getByRole('button', { name: 'Start', exact: true }).first().click();
+    const count = async (): Promise<number> => decided((await ask(window, 'feed.state', { projectId })).counters);
+    const takeOne = async (): Promise<void> => {
+      const before = await count();
+      await until(
+        'a part from the camera',
+        async () => {
+          await window.keyboard.press('t');
+          await window.waitForTimeout(900);
+          return count();
+        },
+        (now) => now > before,
+        60_000,
+      );
+    };
+    await takeOne();
+    await takeOne();
+    await keepScreen(window, 'inspect-camera');
+    await window.evaluate(() => {
+      const [track] = (globalThis as unknown as { lastStream: MediaStream }).lastStream.getVideoTracks();
+      track!.stop();
+      // A pulled cable tells the page so; a track that the page itself stops does not.
+      track!.dispatchEvent(new Event('ended'));
+    });
+    await expect(window.getByText('The camera was unplugged.').first()).toBeVisible();
+    await expect(window.getByText('The camera was unplugged.')).toHaveCount(0, { timeout: 30_000 });
+    await takeOne();
+    const page = await ask(window, 'history.page', { filter: everything(projectId), before: null, limit: 10 });
+    for (const part of page.parts) {
+      expect(part.verdict).not.toBe('noDecision');
+      expect(part.lot).toBe('CAM');
+      expect(part.pictureSha256).not.toBeNull();
+    }
+    const before = await ask(window, 'feed.state', { projectId });
+    expect(before.counters.presented).toBe(decided(before.counters));
+  } finally {
+    await station.close();
+    removeFolder(data);
+  }
+});
