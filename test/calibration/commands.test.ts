@@ -104,6 +104,21 @@ describe('calibrate', () => {
     expect(JSON.parse(await readFile(report, 'utf8'))).toEqual(record?.report);
   });
 
+  it('F1 puts the threshold between good parts and defects, with both rates bounded', async () => {
+    const run = await calibrate(
+      '--model',
+      await writeModel('m.twin'),
+      '--data',
+      await writeData(40, 40),
+      '--policy',
+      'f1',
+    );
+    expect(run.code).toBe(0);
+    expect(run.record?.pooled?.fail).toBeGreaterThan(39 / 64);
+    expect(run.record?.pooled?.fail).toBeLessThan(150 / 64);
+    expect(run.record?.report.calibration.pooled).toMatchObject({ ok: true, normals: 40, defects: 40 });
+  });
+
   it('a limit out of reach is refused with exit code 4 and a number; --best-reachable takes what there is', async () => {
     const model = await writeModel('m.twin');
     const words = ['--model', model, '--data', await writeData(20, 24), '--policy', 'escape=0.01'];

@@ -99,13 +99,3 @@ test('a class that the model has not learned is pointed out', async () => {
   });
   expect(run.err).toContain('has not learned the class "Plättchen"');
 });
-
-test('calibrate shows thresholds for the rule asked for', async () => {
-  const run = await runCli(['calibrate', '--model', 'm', '--data', folder, '--policy', 'f1', '--json']);
-  expect(run.code).toBe(0);
-  expect(run.err).toContain('test pictures are used');
-  const [calibration] = run.records() as unknown as { pooled: { fail: number; normals: number; defects: number } }[];
-  expect(calibration!.pooled).toMatchObject({ normals: 6, defects: 7 });
-  expect(calibration!.pooled.fail).toBeGreaterThan(22 / 64);
-  expect(calibration!.pooled.fail).toBeLessThan(200 / 64);
-});
