@@ -31,7 +31,7 @@ test('every screen in light, dark and high contrast, in four languages, by keybo
   const station = await startStation(data);
   const { window } = station;
   try {
-    await until(
+    const [model] = await until(
       'the sample model',
       async () => {
         const [project] = await ask(window, 'projects.list', {});
@@ -39,6 +39,12 @@ test('every screen in light, dark and high contrast, in four languages, by keybo
       },
       (models) => models.length > 0,
       200_000,
+    );
+    // Once the golden set is in and scored, the thresholds screen has something to show.
+    await until(
+      'scores of the golden set',
+      () => ask(window, 'thresholds.evidence', { modelId: model!.id }),
+      ({ evidence }) => evidence.length > 20,
     );
     const findings: string[] = [];
     for (const theme of ['light', 'dark', 'contrast'] as const) {
