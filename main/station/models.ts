@@ -60,7 +60,7 @@ export class ModelService {
     },
     'models.gates': ({ modelId }) => this.gates(modelId),
     'models.activate': ({ modelId, override, secret }, caller) => this.activate(modelId, caller, override, secret),
-    'models.rollback': ({ projectId, reason }, caller) => this.#rollback(projectId, reason, caller),
+    'models.rollback': ({ projectId, reason, secret }, caller) => this.#rollback(projectId, reason, secret, caller),
     'models.remove': ({ modelId }, caller) => {
       const { store } = this.#context;
       const { projectId, modelHash, version } = store.models.get(modelId);
@@ -207,13 +207,24 @@ export class ModelService {
     return new Set([...snapshot.map(({ sha256 }) => sha256), ...normals.map(originalSha256)]);
   }
 
-  async #rollback(projectId: string, reason: string, caller: Caller): Promise<StationModel> {
+  async #rollback(projectId: string, reason: string, secret: string | null, caller: Caller): Promise<StationModel> {
     const { store } = this.#context;
+    await checkSecret(this.#context, caller, secret, this.#parts.isSecretOf, 'model.rolledBack');
+    const wanted = store.models.list(projectId).find(({ state }) => state === 'previous');
+    const subject = wanted?.modelHash ?? 'none';
+    const before = store.models.active(projectId)?.modelHash ?? null;
+    const change = { projectId, version: wanted?.version ?? null, before, reason };
+    const details = await signedDetails(this.#context, caller, {
+      action: 'model.rolledBack',
+      subject,
+      change,
+      meaning: 'responsible',
+    });
     const model = store.transaction(() => {
-      const before = store.models.active(projectId);
       const restored = store.models.rollback(projectId);
-      const details = { projectId, version: restored.version, before: before?.modelHash ?? null, reason };
-      record(this.#context, caller, 'model.rolledBack', restored.modelHash, details);
+      // Somebody else was faster: what was signed is not what would happen.
+      if (restored.id !== wanted?.id) throw new UserError('modelsChanged', 'The models have changed.', 'Look again.');
+      record(this.#context, caller, 'model.rolledBack', subject, details);
       return restored;
     });
     await this.#changed(projectId);

@@ -134,7 +134,11 @@ export const trainingChannels = {
     }),
     z.object({ activated: z.boolean(), gates: z.array(gateResult) }),
   ),
-  'models.rollback': command('engineer', z.object({ projectId: d.id, reason: d.longText }), d.stationModel),
+  'models.rollback': command(
+    'engineer',
+    z.object({ projectId: d.id, reason: d.longText, secret: z.string().max(200).nullable() }),
+    d.stationModel,
+  ),
   'models.remove': command('engineer', z.object({ modelId: d.id }), done),
   /** A candidate judges beside the active model, for so many parts. To promote it: `models.activate`. */
   'models.shadowStart': command(

@@ -193,7 +193,7 @@ test('a new line: folder, train, thresholds, inspect, answer, one more product, 
     await keepScreen(window, 'train-models');
 
     // Back to the model before, in one step.
-    const back = await ask(window, 'models.rollback', { projectId, reason: 'Trying the way back.' });
+    const back = await ask(window, 'models.rollback', { projectId, reason: 'Trying the way back.', secret: null });
     expect(back.id).toBe(model!.id);
     const audit = await ask(window, 'audit.verify', {});
     expect(audit.problems).toEqual([]);

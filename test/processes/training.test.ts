@@ -120,7 +120,10 @@ test(
     });
     expect((await rig.models.activate(second!.id, quality, reason, null)).activated).toBe(true);
     expect(rig.store.projects.get(projectId)).toMatchObject({ activeModelId: second!.id, previousModelId: first!.id });
-    const back = await rig.models.handlers['models.rollback']({ projectId, reason: 'worse at night' }, engineer);
+    const back = await rig.models.handlers['models.rollback'](
+      { projectId, reason: 'worse at night', secret: null },
+      engineer,
+    );
     expect(back.id).toBe(first!.id);
     expect(rig.store.projects.get(projectId)).toMatchObject({ activeModelId: first!.id, previousModelId: second!.id });
     const actions = rig.store.events.page(null, 50, null).map(({ action }) => action);

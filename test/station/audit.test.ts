@@ -60,7 +60,7 @@ function addModel(projectId: string): string {
   return id;
 }
 
-test('with accounts, thresholds and activations carry a signature of exactly the change', async () => {
+test('with accounts, thresholds, activations and the way back carry a signature of exactly the change', async () => {
   const { context, store } = station;
   const { id: projectId } = await station.ask('projects.create', { name: 'Tiles', note: '' });
   const modelId = addModel(projectId);
@@ -73,10 +73,18 @@ test('with accounts, thresholds and activations carry a signature of exactly the
   const models = new ModelService(context, { feeds, isSecretOf });
   const { activated } = await models.activate(modelId, quality, { reason: 'The line waits for it.' }, '4711');
   expect(activated).toBe(true);
+  const second = addModel(projectId);
+  await models.activate(second, quality, { reason: 'The line waits for it.' }, '4711');
+  const back = { projectId, reason: 'It was better before.' };
+  const rollback = models.handlers['models.rollback'];
+  await expect(rollback({ ...back, secret: '1234' }, quality)).rejects.toMatchObject({ code: 'signatureRefused' });
+  expect(store.models.active(projectId)!.id).toBe(second);
+  expect((await rollback({ ...back, secret: '4711' }, quality)).id).toBe(modelId);
   for (const [action, meaning] of [
     ['threshold.changed', 'I approve this change.'],
     ['model.activated', 'I approve this change.'],
     ['model.gateOverridden', 'I take responsibility for this change.'],
+    ['model.rolledBack', 'I take responsibility for this change.'],
   ] as const) {
     const event = store.events.page(null, 10, action)[0]!;
     const details = event.details as { change: AuditEvent['details']; signature: Record<string, unknown> };
@@ -89,7 +97,7 @@ test('with accounts, thresholds and activations carry a signature of exactly the
     });
     expect(JSON.stringify(event)).not.toContain('4711');
   }
-  expect(store.events.page(null, 10, 'signature.refused')).toHaveLength(1);
+  expect(store.events.page(null, 10, 'signature.refused')).toHaveLength(2);
 });
 
 test('the exported log holds for the independent verifier, and twenty tamperings are found', async () => {

@@ -131,7 +131,7 @@ test('a model that a person let through says so in every record, until its gates
   for (const part of await judge([10, 250])) {
     expect(part.reason).toMatch(/Model v2 was let through .*parity.*Ann \(quality\).*The line waits for it\./);
   }
-  await models.handlers['models.rollback']({ projectId, reason: 'Too strict.' }, caller);
+  await models.handlers['models.rollback']({ projectId, reason: 'Too strict.', secret: null }, caller);
   expect((await judge([20]))[0]).toMatchObject({ verdict: 'pass', reason: null });
 });
 

@@ -33,6 +33,6 @@ const models = new ModelService(context, {
 });
 const ann = { userId: null, name: 'Ann', role: 'quality' as const };
 if (what === 'activate') await models.activate('m3', ann, { reason: 'The line waits for it.' }, null);
-else await models.handlers['models.rollback']({ projectId, reason: 'Too strict.' }, ann);
+else await models.handlers['models.rollback']({ projectId, reason: 'Too strict.', secret: null }, ann);
 store.close();
 process.stdout.write('done\n');
