@@ -1,4 +1,5 @@
 // Runs a benchmark written in TypeScript: node bench/run.mjs bench/<name>.ts [arguments]
+// With --bundle first it only writes the bundle and prints its path.
 import { build } from 'esbuild';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -6,8 +7,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundleOptions } from '../main/cli/bundle-options.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const onlyBundle = process.argv[2] === '--bundle';
+if (onlyBundle) process.argv.splice(2, 1);
 const entry = process.argv[2];
-if (entry === undefined) throw new Error('usage: node bench/run.mjs bench/<name>.ts [arguments]');
+if (entry === undefined) throw new Error('usage: node bench/run.mjs [--bundle] bench/<name>.ts [arguments]');
 const folder = path.join(root, 'node_modules', '.cache', 'twinspect');
 mkdirSync(folder, { recursive: true });
 const outfile = path.join(folder, `${path.basename(entry, '.ts')}-${process.pid}.mjs`);
@@ -17,5 +20,10 @@ await build({
   outfile,
   logLevel: 'error',
 });
-process.argv.splice(1, 2, entry);
-await import(pathToFileURL(outfile).href);
+if (onlyBundle) {
+  // For measurements in a process that holds nothing but the bundle.
+  console.log(outfile);
+} else {
+  process.argv.splice(1, 2, entry);
+  await import(pathToFileURL(outfile).href);
+}

@@ -30,9 +30,6 @@ const { values: options } = parseArgs({
     python: { type: 'string' },
     'skip-load': { type: 'boolean', default: false },
     'skip-speed': { type: 'boolean', default: false },
-    /** Used by this script itself: the process that loads. */
-    load: { type: 'string' },
-    storage: { type: 'string', default: 'inline' },
   },
 });
 const threads = Number(options.threads);
@@ -52,56 +49,59 @@ function graphOptions(size: Dinov2Size): TeacherGraphOptions & { groups: readonl
   return { width: side, height: side, positionMode: 'scale_offset', groups };
 }
 
-/** Peak resident memory of this process in bytes. */
-const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
-
-/** Weight file to ready session, in a process of its own. */
-async function load(file: string): Promise<void> {
-  const basis = peakBytes();
-  const start = performance.now();
-  const weights = await openDinov2Weights(file);
-  const opened = performance.now();
-  const graph = path.join(path.dirname(file), `loaded-${process.pid}.onnx`);
-  const storage = options.storage as 'inline' | 'external';
-  const { files } = await writeTeacherGraph(weights, { ...graphOptions(weights.size as Dinov2Size), storage }, graph);
-  const written = performance.now();
-  const session = await openSessionInline(graph, { threads });
-  const ready = performance.now();
-  const peak = peakBytes();
-  await session.close();
-  for (const each of files) await rm(each);
-  const times = { open: opened - start, write: written - opened, session: ready - written, total: ready - start };
-  console.log(JSON.stringify({ ...times, basis, peak }));
-}
-
 interface Loaded {
+  /** Milliseconds. */
   open: number;
   write: number;
   session: number;
-  total: number;
+  /** Largest resident memory in bytes: before anything was read, when the graph was written, with the session. */
   basis: number;
+  built: number;
   peak: number;
 }
 
+/** Weight file to ready session, in a process of its own that has loaded nothing else. */
 async function reportLoading(files: Readonly<Record<string, string>>): Promise<void> {
-  const rows = [['size, storage', 'file MB', 'hash s', 'write s', 'session s', 'total s', 'peak MB', 'peak / file']];
-  for (const [size, file] of Object.entries(files)) {
-    const { size: bytes } = await stat(file);
-    for (const storage of ['inline', 'external']) {
-      const args = ['bench/run.mjs', 'bench/teacher.ts', '--load', file, '--storage', storage, '--side', String(side)];
-      const child = spawnSync(process.execPath, args, { encoding: 'utf8' });
-      if (child.status !== 0) throw new Error(child.stderr);
-      const took = JSON.parse(child.stdout.trim().split('\n').at(-1)!) as Loaded;
-      rows.push([
-        `${size}, ${storage}`,
-        (bytes / 1e6).toFixed(0),
-        ...[took.open, took.write, took.session, took.total].map((ms) => (ms / 1000).toFixed(2)),
-        (took.peak / 1e6).toFixed(0),
-        `${(took.peak / bytes).toFixed(2)} (${((took.peak - took.basis) / bytes).toFixed(2)} over the bare process)`,
-      ]);
+  const built = spawnSync(process.execPath, ['bench/run.mjs', '--bundle', 'bench/teacher-load.ts'], {
+    encoding: 'utf8',
+  });
+  if (built.status !== 0) throw new Error(built.stderr);
+  const bundle = built.stdout.trim();
+  const header = ['size, storage', 'file MB', 'hash s', 'write s', 'session s', 'total s'];
+  const rows = [[...header, 'bare MB', 'built MB', 'peak MB', 'built / file', 'peak / file']];
+  try {
+    for (const [size, file] of Object.entries(files)) {
+      const { size: bytes } = await stat(file);
+      for (const storage of ['inline', 'external']) {
+        const args = [
+          bundle,
+          '--file',
+          file,
+          '--storage',
+          storage,
+          '--side',
+          String(side),
+          '--threads',
+          String(threads),
+        ];
+        const child = spawnSync(process.execPath, args, { encoding: 'utf8' });
+        if (child.status !== 0) throw new Error(child.stderr);
+        const took = JSON.parse(child.stdout.trim().split('\n').at(-1)!) as Loaded;
+        const seconds = [took.open, took.write, took.session, took.open + took.write + took.session];
+        rows.push([
+          `${size}, ${storage}`,
+          (bytes / 1e6).toFixed(0),
+          ...seconds.map((ms) => (ms / 1000).toFixed(2)),
+          ...[took.basis, took.built, took.peak].map((memory) => (memory / 1e6).toFixed(0)),
+          (took.built / bytes).toFixed(2),
+          (took.peak / bytes).toFixed(2),
+        ]);
+      }
     }
+  } finally {
+    await rm(bundle);
   }
-  console.log(`Weight file to ready session, one thread; ${loadLine()}`);
+  console.log(`Weight file to ready session, ${threads} thread(s); memory is the whole process's; ${loadLine()}`);
   console.log(formatRows(rows));
 }
 
@@ -266,20 +266,17 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
   for (const session of Object.values(sessions)) await session.close();
 }
 
-if (options.load !== undefined) await load(options.load);
-else {
-  const folder = await mkdtemp(path.join(options.folder ?? tmpdir(), 'twinspect-bench-'));
-  try {
-    const files: Record<string, string> = {};
-    for (const size of options.sizes.split(',')) {
-      files[size] = path.join(folder, `${size}.safetensors`);
-      await writeSeededWeights(files[size], { size: size as Dinov2Size });
-    }
-    if (!options['skip-load']) await reportLoading(files);
-    if (!options['skip-speed']) {
-      for (const [size, file] of Object.entries(files)) await reportSpeed(folder, size as Dinov2Size, file);
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+const folder = await mkdtemp(path.join(options.folder ?? tmpdir(), 'twinspect-bench-'));
+try {
+  const files: Record<string, string> = {};
+  for (const size of options.sizes.split(',')) {
+    files[size] = path.join(folder, `${size}.safetensors`);
+    await writeSeededWeights(files[size], { size: size as Dinov2Size });
   }
+  if (!options['skip-load']) await reportLoading(files);
+  if (!options['skip-speed']) {
+    for (const [size, file] of Object.entries(files)) await reportSpeed(folder, size as Dinov2Size, file);
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
 }

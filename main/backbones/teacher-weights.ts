@@ -3,7 +3,7 @@ import { UserError } from '../../shared/errors.ts';
 import { positionMatrix, resamplePositions, type Grid, type PositionMode } from '../nn/resample.ts';
 import type { OnnxDtype, OnnxGraph } from '../onnx/graph.ts';
 import type { Dinov2Weights } from './dinov2.ts';
-import { elementCount, readRows, readWeight } from './weight-tensor.ts';
+import { elementCount, readRows, readWeight, Scratch } from './weight-tensor.ts';
 
 /**
  * How the weights are kept: `float32`; `float16-storage` halves the file and computes in float32; `int8` quantises the
@@ -77,13 +77,15 @@ export function quantiseRows(data: Float32Array, rows: number, columns: number):
   return { q, scale };
 }
 
-/** Puts the weights of one encoder into one graph. */
+/** Puts the weights of one encoder into one graph, which is written by one writer at a time. */
 export class TeacherWeights {
   readonly #graph: OnnxGraph;
   readonly #weights: Dinov2Weights;
   readonly #precision: TeacherPrecision;
   readonly #prefix: string;
   readonly #known = new Set<string>();
+  /** Constants are made one at a time, each when the one before is written: they share their memory. */
+  readonly #scratch = new Scratch();
 
   get precision(): TeacherPrecision {
     return this.#precision;
@@ -98,7 +100,7 @@ export class TeacherWeights {
   }
 
   #read(key: string): Promise<Float32Array<ArrayBuffer>> {
-    return readWeight(this.#weights.tensors.get(key)!, key);
+    return readWeight(this.#weights.tensors.get(key)!, key, this.#scratch.take);
   }
 
   /** A constant that is there once, however often it is used. */
@@ -106,7 +108,10 @@ export class TeacherWeights {
     const key = this.#prefix + name;
     if (this.#known.has(key)) return key;
     this.#known.add(key);
-    return this.#graph.lazyInitializer(key, dtype, shape, async () => bytesOf(await make()));
+    return this.#graph.lazyInitializer(key, dtype, shape, async () => {
+      this.#scratch.reset();
+      return bytesOf(await make());
+    });
   }
 
   /** A tensor as it is, in float32. */
@@ -167,7 +172,7 @@ export class TeacherWeights {
     const scaled = async (leaf: 'weight' | 'bias'): Promise<Float32Array<ArrayBuffer>> => {
       const step = leaf === 'weight' ? width : 1;
       const label = `${key}.${leaf}`;
-      const part = await readRows(this.#weights.tensors.get(label)!, from, count, label);
+      const part = await readRows(this.#weights.tensors.get(label)!, from, count, label, this.#scratch.take);
       if (factor === undefined || apart) return part;
       const gamma = typeof factor === 'string' ? await this.#read(factor) : undefined;
       for (let row = 0; row < count; row += 1) {
@@ -193,7 +198,8 @@ export class TeacherWeights {
     const { embedDim: c, heads } = this.#weights;
     const d = c / heads;
     const key = `${block}.attn.qkv.weight`;
-    const rows = () => readRows(this.#weights.tensors.get(key)!, kind === 'keys' ? c : 2 * c, c, key);
+    const rows = () =>
+      readRows(this.#weights.tensors.get(key)!, kind === 'keys' ? c : 2 * c, c, key, this.#scratch.take);
     if (kind === 'keys') return this.#stored(`${block}.attn.keys`, [heads, d, c], rows);
     return this.#stored(`${block}.attn.values`, [heads, c, d], async () => {
       const data = await rows();

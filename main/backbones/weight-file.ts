@@ -1,6 +1,5 @@
 /** One weight file, whatever its form: safetensors, sharded safetensors with an index, or a PyTorch archive. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../shared/errors.ts';
@@ -157,7 +156,18 @@ export async function hashFiles(files: readonly string[]): Promise<string> {
   for (const file of files) {
     const hash = createHash('sha256');
     try {
-      for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+      const handle = await open(file, 'r');
+      try {
+        // One piece of memory for all reads: a stream's pieces would pile up until they are collected.
+        const buffer = new Uint8Array(1 << 20);
+        for (;;) {
+          const { bytesRead } = await handle.read(buffer, 0, buffer.length);
+          if (bytesRead === 0) break;
+          hash.update(buffer.subarray(0, bytesRead));
+        }
+      } finally {
+        await handle.close();
+      }
     } catch (error) {
       throw unreadable(file, error);
     }

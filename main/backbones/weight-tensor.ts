@@ -29,6 +29,33 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/** Gives memory for so many bytes, not always zeroed. */
+export type Allocate = (bytes: number) => ArrayBuffer;
+
+const fresh: Allocate = (bytes) => new ArrayBuffer(bytes);
+
+/**
+ * Memory that is used again: whoever reads a whole network tensor by tensor would otherwise leave as many megabytes of
+ * garbage behind, and the process would grow until it is collected.
+ */
+export class Scratch {
+  readonly #buffers = new Map<number, { readonly all: ArrayBuffer[]; used: number }>();
+
+  /** Takes all memory given out so far back: what was read into it is no longer valid. */
+  reset(): void {
+    for (const each of this.#buffers.values()) each.used = 0;
+  }
+
+  readonly take: Allocate = (bytes) => {
+    const known = this.#buffers.get(bytes);
+    const list = known ?? { all: [], used: 0 };
+    if (known === undefined) this.#buffers.set(bytes, list);
+    const buffer = (list.all[list.used] ??= new ArrayBuffer(bytes));
+    list.used += 1;
+    return buffer;
+  };
+}
+
 function weightError(what: string): UserError {
   return new UserError('weightsDamaged', `${what}.`, 'Fetch or export the file again.');
 }
@@ -44,9 +71,12 @@ export function halfToFloat(bits: number): number {
 }
 
 /** Bytes of a stretch of a file. */
-async function readStretch({ file, byteOffset, byteLength }: StoredTensor): Promise<Uint8Array<ArrayBuffer>> {
+async function readStretch(
+  { file, byteOffset, byteLength }: StoredTensor,
+  allocate: Allocate,
+): Promise<Uint8Array<ArrayBuffer>> {
   // Not from Buffer's shared pool: the result must start aligned.
-  const bytes = new Uint8Array(byteLength);
+  const bytes = new Uint8Array(allocate(byteLength));
   let handle;
   try {
     handle = await open(file, 'r');
@@ -68,11 +98,18 @@ async function readStretch({ file, byteOffset, byteLength }: StoredTensor): Prom
   return bytes;
 }
 
-function toFloats(bytes: Uint8Array<ArrayBuffer>, dtype: FloatDtype): Float32Array<ArrayBuffer> {
+function toFloats(bytes: Uint8Array<ArrayBuffer>, dtype: FloatDtype, allocate: Allocate): Float32Array<ArrayBuffer> {
   if (dtype === 'F32') return new Float32Array(bytes.buffer);
-  if (dtype === 'F64') return Float32Array.from(new Float64Array(bytes.buffer));
+  const floats = (count: number): Float32Array<ArrayBuffer> =>
+    new Float32Array(allocate(count * Float32Array.BYTES_PER_ELEMENT));
+  if (dtype === 'F64') {
+    const doubles = new Float64Array(bytes.buffer);
+    const rounded = floats(doubles.length);
+    rounded.set(doubles);
+    return rounded;
+  }
   const words = new Uint16Array(bytes.buffer);
-  const out = new Float32Array(words.length);
+  const out = floats(words.length);
   if (dtype === 'F16') {
     for (let i = 0; i < words.length; i += 1) out[i] = halfToFloat(words[i]!);
     return out;
@@ -110,19 +147,26 @@ function firstNonFinite(data: Float32Array<ArrayBuffer>): number {
 /**
  * Reads one tensor as float32, whatever floating type the file has.
  * @param name what to call it in messages
+ * @param allocate where the numbers go; default: memory of their own
  * @throws UserError `fileUnreadable` | `weightsDamaged` for a NaN or an infinity
  */
-export async function readWeight(tensor: WeightTensor, name: string): Promise<Float32Array<ArrayBuffer>> {
+export async function readWeight(
+  tensor: WeightTensor,
+  name: string,
+  allocate: Allocate = fresh,
+): Promise<Float32Array<ArrayBuffer>> {
+  const floatsOf = (count: number): Float32Array<ArrayBuffer> =>
+    new Float32Array(allocate(count * Float32Array.BYTES_PER_ELEMENT));
   const read = async (piece: WeightTensor['pieces'][number]): Promise<Float32Array<ArrayBuffer>> => {
-    if ('zeros' in piece) return new Float32Array(piece.zeros);
-    const floats = toFloats(await readStretch(piece), piece.dtype);
+    if ('zeros' in piece) return floatsOf(piece.zeros).fill(0);
+    const floats = toFloats(await readStretch(piece, allocate), piece.dtype, allocate);
     const data = piece.strides === undefined ? floats : gather(floats, piece.shape, piece.strides);
     const bad = firstNonFinite(data);
     if (bad >= 0) throw weightError(`${piece.file}: tensor '${name}' holds ${data[bad]}, which is not a finite number`);
     return data;
   };
   if (tensor.pieces.length === 1) return read(tensor.pieces[0]!);
-  const out = new Float32Array(elementCount(tensor.shape));
+  const out = floatsOf(elementCount(tensor.shape));
   let at = 0;
   for (const piece of tensor.pieces) {
     const data = await read(piece);
@@ -141,11 +185,13 @@ export async function readRows(
   from: number,
   count: number,
   name: string,
+  allocate: Allocate = fresh,
 ): Promise<Float32Array<ArrayBuffer>> {
   const row = elementCount(tensor.shape.slice(1));
   const [begin, end] = [from * row, (from + count) * row];
   const shape = [count, ...tensor.shape.slice(1)];
-  if (tensor.pieces.some((piece) => 'strides' in piece)) return (await readWeight(tensor, name)).slice(begin, end);
+  if (tensor.pieces.some((piece) => 'strides' in piece))
+    return (await readWeight(tensor, name, allocate)).slice(begin, end);
   const pieces: WeightTensor['pieces'][number][] = [];
   let at = 0;
   for (const piece of tensor.pieces) {
@@ -161,5 +207,5 @@ export async function readRows(
       pieces.push({ ...piece, shape: [taken], byteOffset, byteLength: taken * bytes });
     }
   }
-  return readWeight({ shape, pieces }, name);
+  return readWeight({ shape, pieces }, name, allocate);
 }

@@ -99,6 +99,8 @@ export class PaperTeacher implements FeatureSource<PaperFeatures> {
         classTokens: true,
         tokens0: seenOutput(settings) === 'tokens0',
         patches: seenOutput(settings) === 'patches',
+        // The session maps the numbers then, instead of reading them into memory.
+        storage: 'external',
       },
       file,
     );
