@@ -215,6 +215,11 @@ export class FeedService {
     }
   }
 
+  /** Whoever waits for the scores of this model gets the error `cancelled`. */
+  async cancelScoring(modelId: string): Promise<void> {
+    await this.supervisor.current?.call('cancelScoring', { modelId });
+  }
+
   async close(): Promise<void> {
     this.#watch.close();
     this.#states.close();

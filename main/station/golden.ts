@@ -1,6 +1,7 @@
 import { auroc } from '../../shared/metrics/ranking.ts';
 import { decide, type Thresholds, type Verdict } from '../../shared/detection.ts';
 import type { ClassMetrics, StationModel } from '../../shared/station/domain.ts';
+import type { ScoredPicture } from '../processes/inference-protocol.ts';
 import type { TrainingPicture } from '../store/types.ts';
 import type { StationContext } from './context.ts';
 import type { FeedService } from './feed.ts';
@@ -44,9 +45,32 @@ export function isLabelled(picture: TrainingPicture): picture is LabelledPicture
   return picture.gtLabel === 'pass' || picture.gtLabel === 'fail';
 }
 
+/** Scores that are being computed, by model. */
+const underWay = new Map<string, Promise<Map<string, StoredScore>>>();
+type StoredScore = Pick<ScoredPicture, 'predScore' | 'verdict'>;
+
+/** Has pictures scored, tells how far it is, and keeps the scores. */
+async function scoreMissing(
+  { store, emit }: StationContext,
+  feeds: Pick<FeedService, 'score'>,
+  model: StationModel,
+  missing: readonly TrainingPicture[],
+): Promise<Map<string, StoredScore>> {
+  const total = missing.length;
+  const tell = (done: number): void => emit({ type: 'scoring', modelId: model.id, done, total });
+  tell(0);
+  try {
+    const scored = await feeds.score(model, missing, (done) => done < total && tell(done));
+    store.pictures.setScores(model.id, scored);
+    return new Map(scored.map(({ sha256, predScore, verdict }) => [sha256, { predScore, verdict }]));
+  } finally {
+    tell(total);
+  }
+}
+
 /**
  * Scores of pictures under a model: from the store where they are, else from the process that judges, and then kept.
- * @throws UserError when the model can't be opened
+ * @throws UserError when the model can't be opened; `cancelled`
  */
 export async function scoresOf(
   context: StationContext,
@@ -55,11 +79,18 @@ export async function scoresOf(
   pictures: readonly TrainingPicture[],
 ): Promise<Map<string, JudgedScore>> {
   const { store } = context;
-  let known = store.pictures.scores(model.id);
+  // Two who ask for the same scores at once share the work of the first.
+  await underWay.get(model.id)?.catch(() => undefined);
+  const known = store.pictures.scores(model.id);
   const missing = pictures.filter(({ sha256 }) => !known.has(sha256));
   if (missing.length > 0) {
-    store.pictures.setScores(model.id, await feeds.score(model, missing));
-    known = store.pictures.scores(model.id);
+    const work = scoreMissing(context, feeds, model, missing);
+    underWay.set(model.id, work);
+    try {
+      for (const [sha256, score] of await work) known.set(sha256, score);
+    } finally {
+      if (underWay.get(model.id) === work) underWay.delete(model.id);
+    }
   }
   // Scores stay; verdicts move with the thresholds.
   const changed = store.models.thresholdHistory(model.id).length > 0;

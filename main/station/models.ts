@@ -21,7 +21,7 @@ import type { ShadowHandlers } from './shadow.ts';
 import { checkSecret, signedDetails, type IsSecretOf } from './sign.ts';
 
 export interface ModelParts {
-  feeds: Pick<FeedService, 'score' | 'scoreWith' | 'modelChanged'>;
+  feeds: Pick<FeedService, 'score' | 'scoreWith' | 'cancelScoring' | 'modelChanged'>;
   /** Whether a secret is the caller's own; default: nobody has to sign. */
   isSecretOf?: IsSecretOf;
 }
@@ -69,6 +69,10 @@ export class ModelService {
         record(this.#context, caller, 'model.removed', modelHash, { projectId, version });
       });
       this.#context.emit({ type: 'models', projectId });
+      return {};
+    },
+    'models.cancelScoring': async ({ modelId }) => {
+      await this.#parts.feeds.cancelScoring(modelId);
       return {};
     },
   };

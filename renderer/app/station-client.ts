@@ -33,7 +33,10 @@ export async function call<N extends ChannelName>(name: N, input: ChannelInput<N
   return result.value;
 }
 
-/** As {@link call}, but an error becomes a toast with its remedy. @returns null when it failed */
+/**
+ * As {@link call}, but an error becomes a toast with its remedy; what a person cancelled needs no words.
+ * @returns null when it failed
+ */
 export async function attempt<N extends ChannelName>(
   name: N,
   input: ChannelInput<N>,
@@ -41,7 +44,7 @@ export async function attempt<N extends ChannelName>(
   try {
     return await call(name, input);
   } catch (error) {
-    useToasts().showError(error);
+    if (!(error instanceof StationCallError && error.code === 'cancelled')) useToasts().showError(error);
     return null;
   }
 }

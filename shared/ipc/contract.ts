@@ -9,6 +9,7 @@ import { historyChannels } from './history.ts';
 import { feedState, inspectionChannels } from './inspection.ts';
 import { projectChannels } from './projects.ts';
 import { session, settings, settingsChannels } from './settings.ts';
+import { studyChannels } from './study.ts';
 import { trainingChannels, trainingState } from './training.ts';
 
 export const contract = {
@@ -16,6 +17,7 @@ export const contract = {
   ...trainingChannels,
   ...inspectionChannels,
   ...historyChannels,
+  ...studyChannels,
   ...settingsChannels,
 } as const satisfies Readonly<Record<string, Channel>>;
 
@@ -31,8 +33,14 @@ export const stationEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('feed'), feed: feedState }),
   z.object({ type: z.literal('training'), training: trainingState }),
   z.object({ type: z.literal('importing'), projectId: d.id, done: z.int(), total: z.int() }),
+  /** Pictures that are being scored for thresholds or gates; `done` equals `total` when it's over, however. */
+  z.object({ type: z.literal('scoring'), modelId: d.id, done: z.int(), total: z.int() }),
   z.object({ type: z.literal('models'), projectId: d.id }),
   z.object({ type: z.literal('projects') }),
+  /** A study began, ended or got an answer. */
+  z.object({ type: z.literal('studies'), projectId: d.id }),
+  /** A candidate beside the active model has judged more parts, or ended. */
+  z.object({ type: z.literal('shadow'), projectId: d.id }),
   z.object({ type: z.literal('settings'), settings }),
   z.object({ type: z.literal('session'), session }),
   z.object({

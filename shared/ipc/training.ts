@@ -140,6 +140,8 @@ export const trainingChannels = {
     d.stationModel,
   ),
   'models.remove': command('engineer', z.object({ modelId: d.id }), done),
+  /** Ends the scoring of pictures that thresholds or gates wait for; who waits is told `cancelled`. */
+  'models.cancelScoring': command('engineer', z.object({ modelId: d.id }), done),
   /** A candidate judges beside the active model, for so many parts. To promote it: `models.activate`. */
   'models.shadowStart': command(
     'engineer',

@@ -28,6 +28,7 @@ const models = new ModelService(context, {
   feeds: {
     score: () => Promise.resolve([]),
     scoreWith: () => Promise.resolve([]),
+    cancelScoring: () => Promise.resolve(),
     modelChanged: () => Promise.resolve(),
   },
 });

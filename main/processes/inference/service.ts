@@ -119,10 +119,12 @@ export class InferenceService {
   #score(request: ScoreRequest) {
     const { modelId } = request.model;
     const controller = new AbortController();
+    // Known from now on, so that it can be cancelled while it still waits for its turn.
+    this.#scoring.set(modelId, controller);
     const work = async () => {
-      this.#scoring.set(modelId, controller);
       let model: LoadedModel | undefined;
       try {
+        controller.signal.throwIfAborted();
         model = await this.#open(request.model);
         let toldMs = 0;
         return await scorePictures(request, model, controller.signal, (done) => {
@@ -132,7 +134,7 @@ export class InferenceService {
           this.#station.tell('scoring', { modelId, done, total });
         });
       } finally {
-        this.#scoring.delete(modelId);
+        if (this.#scoring.get(modelId) === controller) this.#scoring.delete(modelId);
         await model?.detector.close();
       }
     };

@@ -3,6 +3,7 @@ import type { StationEvent } from '../../../shared/ipc/contract.ts';
 import { useFeed } from '../stores/feed.ts';
 import { useNotices } from '../stores/notices.ts';
 import { useProject } from '../stores/project.ts';
+import { useScoring } from '../stores/scoring.ts';
 import { useSession } from '../stores/session.ts';
 import { useSettings } from '../stores/settings.ts';
 import { useToasts } from '../stores/toasts.ts';
@@ -18,6 +19,7 @@ export function useStation() {
   const project = useProject();
   const feed = useFeed();
   const training = useTraining();
+  const scoring = useScoring();
   const notices = useNotices();
   const toasts = useToasts();
   const ready = ref(false);
@@ -26,6 +28,7 @@ export function useStation() {
   function onEvent(event: StationEvent): void {
     if (event.type === 'feed') feed.take(event.feed);
     else if (event.type === 'training') training.take(event.training);
+    else if (event.type === 'scoring') scoring.take(event);
     else if (event.type === 'importing') notices.takeImport(event);
     else if (event.type === 'models' || event.type === 'projects') void project.refresh();
     else if (event.type === 'settings') settings.take(event.settings);
