@@ -66,6 +66,24 @@ export function planTable(plan: StudyPlan, parts: readonly StudyPartFile[]): str
   return stringify([['appraiser', 'position', 'part', 'repeat', 'picture', 'answer'], ...rows]);
 }
 
+/** Answers as CSV, as `readAnswers` reads them, with who gave each and when. */
+export function answerTable(answers: readonly (StudyAnswer & { by: string; at: string })[]): string {
+  const rows = answers.map(({ appraiser, part, repeat, answer, by, at }) => [appraiser, part, repeat, answer, by, at]);
+  return stringify([['appraiser', 'part', 'repeat', 'answer', 'by', 'at'], ...rows], { escape_formulas: true });
+}
+
+/** Parts as CSV, as `readParts` reads them. */
+export function partTable(parts: readonly (StudyPartFile & { sha256: string; className: string })[]): string {
+  const rows = parts.map(({ part, reference, pictures, sha256, className }) => [
+    part,
+    reference,
+    pictures.join(';'),
+    sha256,
+    className,
+  ]);
+  return stringify([['part', 'reference', 'picture', 'sha256', 'class'], ...rows], { escape_formulas: true });
+}
+
 async function readTable(path: string, columns: readonly string[]): Promise<Record<string, string>[]> {
   let text: string;
   try {

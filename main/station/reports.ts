@@ -1,13 +1,16 @@
 import { lotReport } from '../../renderer/report/pdf/lot-report.ts';
 import { modelCard } from '../../renderer/report/pdf/model-card.ts';
 import { partCertificate } from '../../renderer/report/pdf/part-certificate.ts';
+import { studyReportPage } from '../../renderer/report/pdf/study-report.ts';
 import { reportWords, type ReportWords } from '../../renderer/report/pdf/words.ts';
 import { UserError } from '../../shared/errors.ts';
+import type { ChannelOutput } from '../../shared/ipc/contract.ts';
 import type { HistoryFilter } from '../../shared/ipc/history.ts';
+import type { Settings } from '../../shared/ipc/settings.ts';
 import type { StationModel, StationPart } from '../../shared/station/domain.ts';
-import { scoreShares } from '../inspection/explain.ts';
 import type { Caller, HandlersOf } from '../ipc/handler.ts';
 import { writeFileAtomic } from '../system/atomic-file.ts';
+import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
 
 /** What reports are put together from: other services, as the window itself would ask them. */
@@ -22,6 +25,8 @@ export interface ReportSources {
     | 'settings.get'
     | 'thresholds.history'
   >;
+  /** A finished study. @throws UserError `studyRunning` */
+  study(studyId: string): ChannelOutput<'study.results'>;
   /** Prints HTML; only the window's shell can. */
   print: (html: string, footer: string) => Promise<Uint8Array>;
   /** JPEG of a picture with a longest side of `sidePx`; undefined when it's not kept any more. */
@@ -33,6 +38,8 @@ export interface ReportSources {
 /** Longest list in a lot report; the rest is in the export. */
 const mostParts = 400;
 const pictureSidePx = 640;
+/** Disagreements of a study that are printed. */
+const mostStudyPictures = 60;
 
 /** PDF reports: each is written whole or not at all. */
 export function reportHandlers(context: StationContext, sources: ReportSources): HandlersOf<'reports'> {
@@ -47,11 +54,12 @@ export function reportHandlers(context: StationContext, sources: ReportSources):
   async function frame(
     projectId: string,
     caller: Caller,
-  ): Promise<{ words: ReportWords; station: string; project: string }> {
+  ): Promise<{ words: ReportWords; language: Settings['language']; station: string; project: string }> {
     const settings = await handlers['settings.get']({}, caller);
     const project = (await handlers['projects.list']({}, caller)).find(({ id }) => id === projectId);
     return {
       words: reportWords(settings.language),
+      language: settings.language,
       station: settings.stationName,
       project: project?.name ?? projectId,
     };
@@ -95,7 +103,7 @@ export function reportHandlers(context: StationContext, sources: ReportSources):
           picture: await pictureAddress(part.projectId, part.pictureSha256),
           heatMap: part.hasHeatMap ? dataAddress(await sources.heatMap(part.id), 'image/png') : null,
           similar: await pictureAddress(part.projectId, part.similarSha256),
-          shares: part.predScore === null ? null : scoreShares(part),
+          shares: part.shares,
           model: model === undefined ? null : { version: model.version, basis: model.basis },
         },
         words,
@@ -110,7 +118,26 @@ export function reportHandlers(context: StationContext, sources: ReportSources):
       const html = modelCard({ station, project, printedAt: context.now(), model, changes }, words);
       return write(path, html, `${words.modelCard} · ${project} · ${station}`);
     },
+
+    'reports.study': async ({ studyId, path }, caller) => {
+      const { html, footer } = await studyHtml(studyId, caller);
+      record(context, caller, 'data.exported', studyId, { what: 'study', path });
+      if (!/\.html?$/i.test(path)) return write(path, html, footer);
+      await writeFileAtomic(path, html);
+      return { path, pages: 1 };
+    },
   };
+
+  async function studyHtml(studyId: string, caller: Caller): Promise<{ html: string; footer: string }> {
+    const results = sources.study(studyId);
+    const { projectId } = results.study;
+    const { words, station, project, language } = await frame(projectId, caller);
+    const shown = results.disagreements.slice(0, mostStudyPictures);
+    const pictures = new Map<string, string | null>();
+    for (const { sha256 } of shown) pictures.set(sha256, await pictureAddress(projectId, sha256, 320));
+    const page = { station, project, printedAt: context.now(), ...results, disagreements: shown, pictures };
+    return { html: studyReportPage(page, words, language), footer: `${results.study.name} · ${project} · ${station}` };
+  }
 
   async function partsNotPassed(filter: HistoryFilter, caller: Caller): Promise<StationPart[]> {
     const wanted = (['fail', 'review', 'noDecision'] as const).filter(
@@ -141,8 +168,12 @@ export function reportHandlers(context: StationContext, sources: ReportSources):
     throw new UserError('modelUnknown', `There is no model "${modelId}".`);
   }
 
-  async function pictureAddress(projectId: string, sha256: string | null): Promise<string | null> {
-    return sha256 === null ? null : dataAddress(await sources.picture(projectId, sha256, pictureSidePx), 'image/jpeg');
+  async function pictureAddress(
+    projectId: string,
+    sha256: string | null,
+    sidePx = pictureSidePx,
+  ): Promise<string | null> {
+    return sha256 === null ? null : dataAddress(await sources.picture(projectId, sha256, sidePx), 'image/jpeg');
   }
 }
 

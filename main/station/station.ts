@@ -11,6 +11,7 @@ import { historyHandlers, partHandlers, recipeHandlers } from './history.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { labelHandlers } from './labels.ts';
 import { ModelService } from './models.ts';
+import { StudyService } from './msa.ts';
 import { pictureHandlers } from './pictures.ts';
 import { projectHandlers } from './projects.ts';
 import { reportHandlers } from './reports.ts';
@@ -72,6 +73,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
   const isSecretOf = (caller: Caller, secret: string | null): Promise<boolean> => session.isSecretOf(caller, secret);
   const feeds = new FeedService(context, { host: options.host, openLivePort: options.openLivePort });
   const models = new ModelService(context, { feeds, isSecretOf });
+  const studies = new StudyService(context, feeds);
   const training = new TrainingService(context, { host: options.host, models });
   const served = new ServedPictures(store);
   let cameraWanted = false;
@@ -92,6 +94,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     ...models.handlers,
     ...feeds.shadow.handlers,
     ...training.handlers,
+    ...studies.handlers,
     ...thresholdHandlers(context, { feeds, isSecretOf }),
     ...options.dialogs,
   };
@@ -99,6 +102,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     ...data,
     ...reportHandlers(context, {
       handlers: data,
+      study: (studyId) => studies.results(studyId),
       print: options.print,
       picture: async (projectId, sha256, sidePx) => (await served.picture(projectId, sha256, sidePx))?.bytes,
       heatMap: (partId) => served.heatOverlay(partId),
@@ -127,6 +131,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     begin: () => {
       const failed = (what: string) => (error: unknown) => log.error({ error: String(error) }, what);
       feeds.recover();
+      studies.recover();
       training.recover().catch(failed('recovering the training failed'));
       stopHousekeeping = startHousekeeping(context, failed('housekeeping failed'));
       makeSampleProject(context, {

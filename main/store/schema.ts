@@ -252,6 +252,14 @@ CREATE TABLE parts (
   local_score REAL,
   semantic_score REAL,
   memory_score REAL,
+  -- What the score is made of, 0..1 each.
+  local_share REAL,
+  semantic_share REAL,
+  memory_share REAL,
+  -- Most suspicious place: 0..1 of width and height, and its pixels.
+  hot_x REAL,
+  hot_y REAL,
+  hot_area_px REAL,
   review REAL,
   fail REAL,
   display_score REAL,
@@ -281,7 +289,8 @@ CREATE INDEX parts_by_picture ON parts(picture_sha256) WHERE picture_sha256 IS N
 -- Exactly one verdict each: once decided, what was decided stays as it is.
 CREATE TRIGGER parts_decided_once BEFORE UPDATE OF
   project_id, source, serial, lot, station, shift, presented_at, class_name, decided_at, verdict, reason, pred_score,
-  local_score, semantic_score, memory_score, review, fail, display_score, latency_ms, model_id, model_hash
+  local_score, semantic_score, memory_score, local_share, semantic_share, memory_share, hot_x, hot_y, hot_area_px,
+  review, fail, display_score, latency_ms, model_id, model_hash
 ON parts WHEN OLD.verdict IS NOT NULL BEGIN SELECT RAISE(ABORT, 'the part has its verdict'); END;
 
 -- State (path, size, time) of files that need no second look.
@@ -309,6 +318,32 @@ CREATE INDEX person_answers_by_part ON person_answers(part_id);
 CREATE INDEX person_answers_by_person ON person_answers(project_id, by);
 CREATE TRIGGER person_answers_kept BEFORE UPDATE OF part_id, project_id, verdict, defect_class, why, by, at, label_id
 ON person_answers BEGIN SELECT RAISE(ABORT, 'answers are never changed'); END;
+
+-- Attribute agreement studies: the plan in body, and every answer as it was given.
+CREATE TABLE studies (
+  id TEXT PRIMARY KEY,
+  project_id TEXT NOT NULL REFERENCES projects,
+  name TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  created_by TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'cancelled')),
+  finished_at TEXT,
+  body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX studies_by_project ON studies(project_id, created_at);
+CREATE TABLE study_answers (
+  study_id TEXT NOT NULL REFERENCES studies,
+  appraiser TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  answer TEXT NOT NULL CHECK (answer IN ('pass', 'fail')),
+  by TEXT NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (study_id, appraiser, position)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER study_answers_kept BEFORE UPDATE ON study_answers
+BEGIN SELECT RAISE(ABORT, 'answers are never changed'); END;
+CREATE TRIGGER study_answers_not_deleted BEFORE DELETE ON study_answers
+BEGIN SELECT RAISE(ABORT, 'answers are never deleted'); END;
 
 CREATE TABLE users (
   id TEXT PRIMARY KEY,

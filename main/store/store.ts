@@ -24,6 +24,7 @@ import { PartStore } from './parts.ts';
 import { PictureStore } from './pictures.ts';
 import { beingImported, ProjectStore, RecipeStore } from './projects.ts';
 import { migrations } from './schema.ts';
+import { StudyStore } from './studies.ts';
 
 /**
  * The station's database and its content-addressed files. All calls are synchronous and atomic, each is durable
@@ -37,6 +38,7 @@ export interface Store {
   readonly pictures: PictureStore;
   readonly labels: LabelStore;
   readonly models: ModelStore;
+  readonly studies: StudyStore;
   readonly parts: PartStore;
   readonly history: HistoryStore;
   readonly users: UserStore;
@@ -185,6 +187,7 @@ function storeOf(folder: string, database: Database, release: () => void, keep: 
     projects: new ProjectStore(database),
     recipes: new RecipeStore(database),
     models: new ModelStore(database, files),
+    studies: new StudyStore(database),
     parts: new PartStore(database, pictures, labels),
     history: new HistoryStore(database),
     users: new UserStore(database),

@@ -1,7 +1,17 @@
 import { UserError } from '../errors.ts';
 import { cohenKappa, fleissKappa, kappaWithInterval } from './kappa.ts';
+import { studyNote } from './notes.ts';
 import { exactRate } from './rates.ts';
-import type { Appraisal, AppraiserResult, Kappa, Rating, StudyAnswer, StudyPart, StudyResult } from './types.ts';
+import type {
+  Appraisal,
+  AppraiserResult,
+  Kappa,
+  Rating,
+  StudyAnswer,
+  StudyNote,
+  StudyPart,
+  StudyResult,
+} from './types.ts';
 
 /** `table[appraiser][part][repeat]` */
 type AnswerTable = Appraisal[][][];
@@ -171,18 +181,16 @@ function answerTable(
   );
 }
 
-function limits(parts: number, defects: number, appraisers: number, repeats: number): string[] {
-  const notes: string[] = [];
-  if (defects === 0) notes.push('There are no defective parts: misses (escapes) can not be measured.');
-  if (defects === parts) notes.push('There are no good parts: false alarms can not be measured.');
-  if (parts < 20) notes.push(`${String(parts)} parts are few: 20 to 50 are usual, and the intervals are wide.`);
+function limits(parts: number, defects: number, appraisers: number, repeats: number): StudyNote[] {
+  const notes: StudyNote[] = [];
+  if (defects === 0) notes.push(studyNote('noDefects'));
+  if (defects === parts) notes.push(studyNote('noGood'));
+  if (parts < 20) notes.push(studyNote('fewParts', { parts }));
   const share = defects / parts;
   if (defects > 0 && defects < parts && (share < 0.25 || share > 0.75)) {
-    notes.push(
-      `${String(Math.round(100 * share))} % of the parts are defective: kappa means most when it is between a quarter and three quarters.`,
-    );
+    notes.push(studyNote('oneSided', { percent: Math.round(100 * share) }));
   }
-  if (appraisers < 2) notes.push('With one appraiser there is no agreement between appraisers.');
-  if (repeats < 2) notes.push('With one repeat there is no agreement within an appraiser.');
+  if (appraisers < 2) notes.push(studyNote('oneAppraiser'));
+  if (repeats < 2) notes.push(studyNote('oneRepeat'));
   return notes;
 }

@@ -36,7 +36,7 @@ ${line('all, in every round, with the reference', rate(system), '')}
 <li>Brackets hold ${intervals} intervals: exact ones (Clopper and Pearson) for rates; for kappas by leaving out one part after the other.</li>
 <li>Kappa is the agreement beyond chance: above 0.75 good, below 0.4 poor (AIAG's Measurement Systems Analysis).</li>
 <li>Steps, as AIAG has them: effectiveness at least 90 % acceptable, at least 80 % marginal; escapes at most 2 % and 5 %; false alarms at most 5 % and 10 %.</li>
-${notes.map((note) => `<li>${text(note)}</li>`).join('\n')}
+${notes.map((note) => `<li>${text(note.text)}</li>`).join('\n')}
 </ul>
 </body>
 </html>

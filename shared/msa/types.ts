@@ -1,5 +1,13 @@
+import type { Verdict } from '../detection.ts';
+import type { StudyNoteKey } from './notes.ts';
+
 /** What an appraiser says of a part, and what the part is. */
 export type Appraisal = 'good' | 'defect';
+
+/** A model's verdict as an appraisal: whatever it does not pass counts as called defective, also what it wants looked at. */
+export function appraisalOfVerdict(verdict: Verdict): Appraisal {
+  return verdict === 'pass' ? 'good' : 'defect';
+}
 
 export interface StudyPart {
   /** Name that the analysis shows; the appraiser never sees it. */
@@ -92,6 +100,13 @@ export interface StudyResult {
   defects: number;
   repeats: number;
   confidence: number;
-  /** What limits the study, in words. */
-  notes: string[];
+  /** What limits the study, and how to read it. */
+  notes: StudyNote[];
+}
+
+/** A remark on a study: key and parameters for screens in any language, and the English text. */
+export interface StudyNote {
+  key: StudyNoteKey;
+  params: Record<string, number | string>;
+  text: string;
 }

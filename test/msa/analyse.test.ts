@@ -197,7 +197,7 @@ describe('studies that can not be analysed say why', () => {
       answers.filter(({ part }) => names.has(part)),
     );
     expect(result.appraisers[0]!.misses).toEqual({ count: 0, total: 0, value: null, low: 0, high: 1 });
-    expect(result.notes.join(' ')).toContain('misses (escapes) can not be measured');
+    expect(result.notes.map(({ text }) => text).join(' ')).toContain('misses (escapes) can not be measured');
   });
 
   test('everybody always says good: kappa is not defined, and no number is given', () => {

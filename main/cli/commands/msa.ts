@@ -1,8 +1,16 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { dirname, resolve } from 'node:path';
 import { analyseStudy } from '../../../shared/msa/analyse.ts';
+import { studyNote } from '../../../shared/msa/notes.ts';
 import { planStudy } from '../../../shared/msa/plan.ts';
-import type { ExactRate, Kappa, StudyAnswer, StudyResult } from '../../../shared/msa/types.ts';
+import {
+  appraisalOfVerdict,
+  type ExactRate,
+  type Kappa,
+  type StudyAnswer,
+  type StudyNote,
+  type StudyResult,
+} from '../../../shared/msa/types.ts';
 import type { StudyPartFile } from '../../msa/study-tables.ts';
 import {
   addCommand,
@@ -94,7 +102,7 @@ export function addMsaCommand(program: Command, context: CommandContext): void {
     const { readAnswers, readParts } = await import('../../msa/study-tables.ts');
     const parts = await readParts(options.parts);
     const answers = await readAnswers(options.answers);
-    const notes: string[] = [];
+    const notes: StudyNote[] = [];
     if (options.model !== undefined) {
       const repeats = answers.reduce((most, { repeat }) => Math.max(most, repeat), 1);
       answers.push(...(await modelAnswers(parts, repeats, options, context, notes)));
@@ -105,7 +113,7 @@ export function addMsaCommand(program: Command, context: CommandContext): void {
       options.confidence,
     );
     result.notes.push(...notes);
-    reporter.record(result);
+    reporter.record({ ...result, notes: result.notes.map(({ text }) => text) });
     sayStudy(reporter, result);
     if (options.out === undefined) return;
     const { writeFileAtomic } = await import('../../system/atomic-file.ts');
@@ -121,7 +129,7 @@ async function modelAnswers(
   repeats: number,
   options: AnalyseOptions,
   context: CommandContext,
-  notes: string[],
+  notes: StudyNote[],
 ): Promise<StudyAnswer[]> {
   const { UserError } = await import('../../../shared/errors.ts');
   const { decide } = await import('../../../shared/detection.ts');
@@ -147,18 +155,14 @@ async function modelAnswers(
         const result = (await detector.inspect([prepared]))[0];
         const verdict =
           result === undefined ? 'noDecision' : decide(result.predScore, detector.thresholdsFor(result.className));
-        answers.push({ appraiser: 'model', part, repeat, answer: verdict === 'pass' ? 'good' : 'defect' });
+        answers.push({ appraiser: 'model', part, repeat, answer: appraisalOfVerdict(verdict) });
       }
     }
   } finally {
     await detector.close();
   }
-  notes.push('The model: a part that it wants to be looked at counts as called defective.');
-  if (isSamePicture && repeats > 1) {
-    notes.push(
-      'The model saw the same picture of a part again: that it agrees with itself says nothing. Give a picture for each repeat.',
-    );
-  }
+  notes.push(studyNote('modelReview'));
+  if (isSamePicture && repeats > 1) notes.push(studyNote('samePicture'));
   return answers;
 }
 
@@ -191,7 +195,7 @@ function sayStudy(reporter: Reporter, result: StudyResult): void {
   reporter.say(
     `${String(100 * result.confidence)} % intervals in brackets; rates are exact, kappas by leaving out parts.`,
   );
-  for (const note of result.notes) reporter.note(`Note: ${note}`);
+  for (const { text } of result.notes) reporter.note(`Note: ${text}`);
 }
 
 /** `84.0 % (70.9-92.8)` */
