@@ -1,5 +1,6 @@
 import { rateUpperBound } from '../calibration/binomial.ts';
 import { UserError } from '../errors.ts';
+import type { CameraSettings } from './camera-settings.ts';
 import { register, standardised } from './registration.ts';
 import {
   driftStreams,
@@ -25,7 +26,7 @@ export interface BaselineOptions {
   createdAt: string;
   /** Default 0.95. */
   confidence?: number;
-  cameraSettings?: Record<string, string | number>;
+  cameraSettings?: CameraSettings;
 }
 
 export type StreamValues = Record<DriftStream, number | null>;
@@ -149,11 +150,17 @@ export function buildDriftBaseline(samples: readonly BaselineSample[], options: 
         low: centre + Math.min(low * spread - doubt, -least),
         high: centre + Math.max(high * spread + doubt, least),
       }));
-      built[i]!.streams[stream] = { count: units.length, centre, spread, levels };
+      built[i]!.streams[stream] = {
+        count: units.length,
+        centre,
+        spread,
+        levels,
+        values: [...values].sort((a, b) => a - b),
+      };
     });
   }
   return {
-    format: 'twinspect-drift-baseline-1',
+    format: 'twinspect-drift-baseline-2',
     modelHash: options.modelHash,
     createdAt: options.createdAt,
     confidence,

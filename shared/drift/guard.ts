@@ -1,7 +1,9 @@
 import { UserError } from '../errors.ts';
 import { median, smallestChange, streamValues, type StreamValues } from './baseline.ts';
 import { StreamBets } from './bets.ts';
+import { changedSettings, type CameraSettings } from './camera-settings.ts';
 import { alarmPhrase } from './phrases.ts';
+import { RankBets } from './rank-bets.ts';
 import {
   causeOfStream,
   driftStreams,
@@ -14,8 +16,8 @@ import {
   type DriftStream,
 } from './types.ts';
 
-/** One false alarm in a hundred shifts of 5,000 parts at most. */
-export const defaultDriftSettings: DriftSettings = { falseAlarmRate: 0.01, partsPerShift: 5000, maxDefectShare: 0.05 };
+/** One false alarm in twenty shifts of 5,000 parts at most: one in 100,000 parts. */
+export const defaultDriftSettings: DriftSettings = { falseAlarmRate: 0.05, partsPerShift: 5000, maxDefectShare: 0.05 };
 
 /** Parts whose values are kept for naming the change and for the display. */
 const remembered = 200;
@@ -24,6 +26,8 @@ const secondThoughts = 10;
 /** Deviation beyond which one part counts no more, spreads. */
 const winsorAt = 8;
 const recentParts = 20;
+/** Of the share of odd parts that levels allow, what ranks allow: they lose on average with all of it, too. */
+const rankDefects = 0.4;
 
 interface Remembered {
   part: number;
@@ -42,10 +46,11 @@ interface Remembered {
  * change of the light is such a dependence, and finding it is the purpose.
  */
 export class DriftGuard {
-  readonly #baseline: DriftBaseline;
   readonly #settings: DriftSettings;
   readonly #classes: Map<string, { baseline: ClassBaseline; reference: Float32Array | null }>;
   readonly #bets: StreamBets[];
+  readonly #ranks = driftStreams.map(() => new RankBets());
+  #cameraSettings: CameraSettings | null;
   /** Evidence at which it is an alarm. */
   readonly #limit: number;
   #memory: Remembered[] = [];
@@ -69,7 +74,7 @@ export class DriftGuard {
       );
     }
     this.#limit = partsPerShift / falseAlarmRate;
-    this.#baseline = baseline;
+    this.#cameraSettings = baseline.cameraSettings;
     this.#classes = new Map(
       baseline.classes.map((entry) => [
         entry.className,
@@ -102,11 +107,12 @@ export class DriftGuard {
     cameraSettings?: DriftObservation['cameraSettings'],
   ): DriftState {
     this.#parts++;
-    if ((this.#parts - 1) % this.#settings.partsPerShift === 0) for (const bets of this.#bets) bets.restart();
+    if ((this.#parts - 1) % this.#settings.partsPerShift === 0) {
+      for (const bets of [...this.#bets, ...this.#ranks]) bets.restart();
+    }
     const known = this.#classes.get(className);
     if (known !== undefined && values !== null) this.#take(values, known.baseline, at);
-    const changed = this.#changedSettings(cameraSettings);
-    if (this.#alarm === null && changed.length > 0) this.#alarm = this.#cameraAlarm(changed, at);
+    if (cameraSettings !== undefined) this.observeSettings(cameraSettings, at);
     const alarm = this.#alarm;
     const isFresh = alarm !== null && alarm.cause !== 'camera' && this.#parts - alarm.foundAtPart <= secondThoughts;
     if ((alarm === null && this.#evidence() >= this.#limit) || isFresh) {
@@ -115,13 +121,38 @@ export class DriftGuard {
     return this.state();
   }
 
+  /**
+   * The camera says how it is set; the first time is the reference where the baseline has none. No part has to come: a
+   * changed setting is an alarm at once.
+   */
+  observeSettings(seen: CameraSettings, at?: string): DriftState {
+    if (this.#cameraSettings === null) this.#cameraSettings = { ...seen };
+    const changed = changedSettings(this.#cameraSettings, seen);
+    if (this.#alarm === null && changed.length > 0) {
+      this.#alarm = this.#cameraAlarm(
+        changed.map(({ name, before, now }) => `${name} ${String(before)} -> ${String(now)}`),
+        at,
+      );
+    }
+    return this.state();
+  }
+
+  /** The settings that hold; null: none are known yet. */
+  get cameraSettings(): CameraSettings | null {
+    return this.#cameraSettings === null ? null : { ...this.#cameraSettings };
+  }
+
   #take(values: StreamValues, baseline: ClassBaseline, at: string | undefined): void {
     const deviations: (number | null)[] = [];
     const changes: (number | null)[] = [];
     driftStreams.forEach((stream, i) => {
       const value = values[stream];
       const known = baseline.streams[stream];
-      this.#bets[i]!.observe(value, known, this.#settings.maxDefectShare, this.#parts);
+      const { maxDefectShare } = this.#settings;
+      this.#bets[i]!.observe(value, known, maxDefectShare, this.#parts);
+      const { className } = baseline;
+      const oddShare = rankDefects * maxDefectShare;
+      this.#ranks[i]!.observe(className, value, known, smallestChange[stream], oddShare, this.#parts);
       const missing = value === null || known === null;
       deviations.push(missing ? null : (value - known.centre) / known.spread);
       changes.push(missing ? null : value - known.centre);
@@ -131,23 +162,25 @@ export class DriftGuard {
   }
 
   #evidence(): number {
-    return this.#bets.reduce((sum, bets) => sum + bets.evidence, 0) / this.#bets.length;
+    return driftStreams.reduce((sum, _, i) => sum + this.#evidenceOf(i), 0) / driftStreams.length;
   }
 
-  #changedSettings(seen: DriftObservation['cameraSettings']): string[] {
-    const known = this.#baseline.cameraSettings;
-    if (known === null || seen === undefined) return [];
-    return Object.keys(known)
-      .filter((name) => Object.hasOwn(seen, name) && seen[name] !== known[name])
-      .map((name) => `${name} ${String(known[name])} -> ${String(seen[name])}`);
+  /** Half of what is bet on a stream is on levels, half on ranks. */
+  #evidenceOf(stream: number): number {
+    return (this.#bets[stream]!.evidence + this.#ranks[stream]!.evidence) / 2;
+  }
+
+  #changePart(stream: number): number {
+    const [levels, ranks] = [this.#bets[stream]!.best, this.#ranks[stream]!.best];
+    return levels.gain >= ranks.gain ? levels.start : ranks.start;
   }
 
   #cameraAlarm(changed: readonly string[], at: string | undefined): DriftAlarm {
     const alarm: Omit<DriftAlarm, 'phrase'> = {
       cause: 'camera',
       streams: [],
-      foundAtPart: this.#parts,
-      sincePart: this.#parts,
+      foundAtPart: Math.max(1, this.#parts),
+      sincePart: Math.max(1, this.#parts),
       sinceAt: at ?? null,
       change: null,
     };
@@ -159,8 +192,7 @@ export class DriftGuard {
     const enough = Math.sqrt(this.#limit);
     const candidates = driftStreams
       .map((stream, i) => {
-        const bets = this.#bets[i]!;
-        const since = bets.changePart;
+        const since = this.#changePart(i);
         const after = this.#memory.filter(({ part }) => part >= since);
         const size = (pick: 'deviations' | 'changes'): number => {
           const list = after.map((entry) => entry[pick][i]).filter((value) => value !== null && value !== undefined);
@@ -170,7 +202,7 @@ export class DriftGuard {
         const change = size('changes');
         return {
           stream,
-          evidence: bets.evidence,
+          evidence: this.#evidenceOf(i),
           since,
           change,
           weight: Math.abs(deviation) * importance(stream, change),
@@ -195,8 +227,8 @@ export class DriftGuard {
 
   #strongest(): DriftStream {
     let best = 0;
-    this.#bets.forEach((bets, i) => {
-      if (bets.evidence > this.#bets[best]!.evidence) best = i;
+    driftStreams.forEach((_, i) => {
+      if (this.#evidenceOf(i) > this.#evidenceOf(best)) best = i;
     });
     return driftStreams[best]!;
   }
@@ -220,7 +252,7 @@ export class DriftGuard {
         const sum = list.reduce((total, value) => total + Math.min(winsorAt, Math.max(-winsorAt, value)), 0);
         return {
           stream,
-          evidence: scale(this.#bets[i]!.evidence / this.#bets.length),
+          evidence: scale(this.#evidenceOf(i) / driftStreams.length),
           recentDeviation: list.length === 0 ? 0 : sum / list.length,
         };
       }),
@@ -232,6 +264,7 @@ export class DriftGuard {
     this.#alarm = null;
     this.#memory = [];
     this.#bets.forEach((_, i, all) => (all[i] = new StreamBets(all[i]!.wealth.length / 6)));
+    this.#ranks.forEach((_, i, all) => (all[i] = new RankBets()));
     this.#parts = 0;
   }
 }

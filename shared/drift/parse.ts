@@ -11,11 +11,12 @@ const stream = z
       .array(z.strictObject({ rate: z.number().gt(0).lt(1), low: z.number(), high: z.number() }))
       .min(1)
       .max(10),
+    values: z.array(z.number()).max(100_000),
   })
   .nullable();
 
 const schema = z.strictObject({
-  format: z.literal('twinspect-drift-baseline-1'),
+  format: z.literal('twinspect-drift-baseline-2'),
   modelHash: z.string().max(200),
   createdAt: z.string().max(100),
   confidence: z.number().gt(0).lt(1),
@@ -34,7 +35,7 @@ const schema = z.strictObject({
     )
     .min(1)
     .max(10_000),
-  cameraSettings: z.record(z.string(), z.union([z.string(), z.number()])).nullable(),
+  cameraSettings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullable(),
 });
 
 /**

@@ -1,5 +1,6 @@
 import type { DetectionResult } from '../detection.ts';
 import type { Phrase } from '../explanation/types.ts';
+import type { CameraSettings } from './camera-settings.ts';
 
 /** What is watched, one number each a part. */
 export const driftStreams = [
@@ -63,6 +64,8 @@ export interface StreamBaseline {
    * with the baseline's confidence, whatever the distribution.
    */
   levels: { rate: number; low: number; high: number }[];
+  /** The class's own values, sorted: what new ones are ranked among. */
+  values: number[];
 }
 
 export interface ClassBaseline {
@@ -78,14 +81,14 @@ export interface ClassBaseline {
 
 /** Made once from the good calibration pictures; JSON. */
 export interface DriftBaseline {
-  format: 'twinspect-drift-baseline-1';
+  format: 'twinspect-drift-baseline-2';
   modelHash: string;
   createdAt: string;
   /** Confidence that every level's rate holds, all levels together. */
   confidence: number;
   classes: ClassBaseline[];
   /** Camera settings at calibration, where known. */
-  cameraSettings: Record<string, string | number> | null;
+  cameraSettings: CameraSettings | null;
 }
 
 /** What the stream of one shift is allowed to do. */
@@ -94,7 +97,10 @@ export interface DriftSettings {
   falseAlarmRate: number;
   /** Parts in a shift. */
   partsPerShift: number;
-  /** Share of parts that may be defective without that being drift. */
+  /**
+   * Share of parts that may be anything at all without that being drift. The bets on levels hold up to it; those on
+   * ranks hold up to four tenths of it, and lose on average up to it and beyond.
+   */
   maxDefectShare: number;
 }
 
@@ -103,7 +109,7 @@ export interface DriftObservation {
   result: Pick<DetectionResult, 'className' | 'predScore' | 'classDistance'>;
   /** ISO 8601; for "since when". */
   at?: string;
-  cameraSettings?: Record<string, string | number>;
+  cameraSettings?: CameraSettings;
 }
 
 /** One stream as the screen shows it. */

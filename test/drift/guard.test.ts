@@ -6,7 +6,9 @@ import type { Picture } from '../../main/pictures/picture.ts';
 import { preparePicture } from '../../main/pictures/prepare.ts';
 import { buildDriftBaseline, type BaselineSample } from '../../shared/drift/baseline.ts';
 import { StreamBets } from '../../shared/drift/bets.ts';
+import { watchedSettings } from '../../shared/drift/camera-settings.ts';
 import { DriftGuard } from '../../shared/drift/guard.ts';
+import { RankBets } from '../../shared/drift/rank-bets.ts';
 import { measurePicture } from '../../shared/drift/measure.ts';
 import type { DriftBaseline, DriftObservation, StreamBaseline } from '../../shared/drift/types.ts';
 import { createRandom, type Random } from '../../shared/random.ts';
@@ -143,6 +145,18 @@ describe('on real pictures (twelve kinds of paper, none of the stream in the bas
     expect(alarm!.phrase.en).toContain('exposureUs 800 -> 900');
   });
 
+  test('camera settings need no part; the first ones are the reference where the baseline has none', () => {
+    const guard = new DriftGuard(baseline);
+    const automatic = { exposureMode: 'continuous', exposureTime: 100, iso: 100, width: 640, frameRate: 30 };
+    const locked = { exposureMode: 'manual', exposureTime: 100, whiteBalanceMode: 'manual', colorTemperature: 4600 };
+    expect(watchedSettings(automatic)).toEqual({ exposureMode: 'continuous', width: 640 });
+    expect(guard.observeSettings(watchedSettings(locked)).covered).toBe(true);
+    expect(guard.observeSettings(watchedSettings({ ...locked, exposureTime: 100.5 })).covered).toBe(true);
+    const { alarm } = guard.observeSettings(watchedSettings({ ...locked, colorTemperature: 6500 }), '2026-01-01');
+    expect(alarm).toMatchObject({ cause: 'camera', sinceAt: '2026-01-01' });
+    expect(alarm!.phrase.en).toContain('colorTemperature 4600 -> 6500');
+  });
+
   test('a baseline survives JSON', () => {
     const guard = new DriftGuard(JSON.parse(JSON.stringify(baseline)) as DriftBaseline);
     const [observation] = [...stream(good, 1)];
@@ -166,6 +180,7 @@ describe('the bound of the bets', () => {
       centre: 0,
       spread: 1,
       levels: [{ rate: 0.1, low: -Infinity, high: 1 }],
+      values: [],
     };
     const meanAfter = (share: number, parts: number): number => {
       let sum = 0;
@@ -182,6 +197,48 @@ describe('the bound of the bets', () => {
     expect(meanAfter(0.1, 12)).toBeGreaterThan(9);
     expect(meanAfter(0.1, 12)).toBeLessThan(15);
     expect(meanAfter(0.05, 12)).toBeLessThan(10);
+  });
+
+  const ranked = (values: number[]): StreamBaseline => ({
+    count: values.length,
+    centre: 0,
+    spread: 1,
+    levels: [],
+    values: values.sort((a, b) => a - b),
+  });
+
+  test.each([0, 8, 60])('bets on ranks are fair with %i good parts, ties or not', (count) => {
+    const dice = createRandom(5);
+    const runs = 6000;
+    for (const draw of [() => dice.normal(), () => dice.int(4)]) {
+      const sums = new Array<number>(8).fill(0);
+      for (let run = 0; run < runs; run++) {
+        const baseline = ranked(Array.from({ length: count }, draw));
+        const bets = new RankBets();
+        for (let part = 1; part <= 6; part++) bets.observe('a', draw(), baseline, 0, 0, part);
+        bets.wealth.forEach((value, bet) => (sums[bet]! += value / runs));
+      }
+      // Six parts: the mean of each is six, up to chance.
+      for (const mean of sums) {
+        expect(mean).toBeGreaterThan(5.2);
+        expect(mean).toBeLessThan(6.8);
+      }
+    }
+  });
+
+  test('a change of half a spread is found by ranks; one within the dead zone of a steady line is not', () => {
+    const dice = createRandom(6);
+    const wide = ranked(Array.from({ length: 300 }, () => dice.normal()));
+    const bets = new RankBets();
+    for (let part = 1; part <= 200; part++) bets.observe('a', dice.normal(), wide, 0.1, 0.02, part);
+    expect(bets.evidence).toBeLessThan(1e4);
+    for (let part = 201; part <= 350; part++) bets.observe('a', dice.normal() + 0.7, wide, 0.1, 0.02, part);
+    expect(bets.evidence).toBeGreaterThan(1e7);
+    expect(Math.abs(bets.best.start - 201)).toBeLessThan(40);
+    const steady = { ...ranked(Array.from({ length: 300 }, () => 0.01 * dice.normal())), spread: 0.33 };
+    const calm = new RankBets();
+    for (let part = 1; part <= 1000; part++) calm.observe('a', 0.5 + 0.01 * dice.normal(), steady, 1, 0.02, part);
+    expect(calm.evidence).toBeLessThan(10);
   });
 
   test('small calibrations, fresh ones each time: alarms stay below the stated rate', () => {
