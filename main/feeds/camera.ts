@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CameraFrame } from '../../shared/ipc/live.ts';
 import type { FeedSource } from '../../shared/station/domain.ts';
 import type { FedPart, FeedOptions } from './feed.ts';
-import { pictureFromI420 } from './i420.ts';
+import { pictureFromFrame } from './frame-picture.ts';
 
 type CameraSource = Extract<FeedSource, { kind: 'camera' }>;
 
@@ -43,7 +43,7 @@ export class CameraFeed {
     if (this.#waiting.length >= mostWaiting) return refuse('Frames come faster than they can be judged.');
     let picture;
     try {
-      picture = pictureFromI420(frame.i420, frame.width, frame.height);
+      picture = pictureFromFrame(frame);
     } catch (error) {
       return refuse(error instanceof Error ? error.message : String(error));
     }

@@ -5,7 +5,7 @@
 import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
 import type { DriftAlarm, DriftBaseline } from '../../shared/drift/types.ts';
-import type { Recipe, StationCounters, StationPart } from '../../shared/station/domain.ts';
+import type { HottestPlace, PartShares, Recipe, StationCounters, StationPart } from '../../shared/station/domain.ts';
 import type { EngineName } from '../detector/detector.ts';
 
 /** A model as the process is to use it. */
@@ -152,6 +152,8 @@ export interface DecidedNews {
   localScore: number | null;
   semanticScore: number | null;
   memoryScore: number | null;
+  shares: PartShares | null;
+  hottest: HottestPlace | null;
   thresholds: Thresholds | null;
   latencyMs: number;
   modelId: string;

@@ -1,4 +1,4 @@
-import type { StationPart } from '../../shared/station/domain.ts';
+import type { HottestPlace, PartShares, StationPart } from '../../shared/station/domain.ts';
 import { UserError } from '../../shared/errors.ts';
 
 /** A part as the table holds it, without what only the store reads. */
@@ -19,6 +19,12 @@ export interface PartRow {
   local_score: number | null;
   semantic_score: number | null;
   memory_score: number | null;
+  local_share: number | null;
+  semantic_share: number | null;
+  memory_share: number | null;
+  hot_x: number | null;
+  hot_y: number | null;
+  hot_area_px: number | null;
   review: number | null;
   fail: number | null;
   display_score: number | null;
@@ -34,7 +40,8 @@ export interface PartRow {
 }
 
 export const partColumns = `id, project_id, source, serial, lot, station, shift, presented_at, class_name, decided_at,
-  verdict, reason, pred_score, local_score, semantic_score, memory_score, review, fail, display_score, latency_ms,
+  verdict, reason, pred_score, local_score, semantic_score, memory_score, local_share, semantic_share, memory_share,
+  hot_x, hot_y, hot_area_px, review, fail, display_score, latency_ms,
   model_id, model_hash, picture_sha256, has_heat_map, similar_sha256, person_verdict, person_name, defect_class`;
 
 export function partOf(row: PartRow): StationPart {
@@ -55,6 +62,8 @@ export function partOf(row: PartRow): StationPart {
     localScore: row.local_score,
     semanticScore: row.semantic_score,
     memoryScore: row.memory_score,
+    shares: sharesOf(row),
+    hottest: hottestOf(row),
     thresholds: row.review === null || row.fail === null ? null : { review: row.review, fail: row.fail },
     displayScore: row.display_score,
     latencyMs: row.latency_ms,
@@ -67,6 +76,14 @@ export function partOf(row: PartRow): StationPart {
     personName: row.person_name,
     defectClass: row.defect_class,
   };
+}
+
+function sharesOf({ local_share: local, semantic_share: semantic, memory_share: memory }: PartRow): PartShares | null {
+  return local === null && semantic === null && memory === null ? null : { local, semantic, memory };
+}
+
+function hottestOf({ hot_x: x, hot_y: y, hot_area_px: areaPx }: PartRow): HottestPlace | null {
+  return x === null || y === null || areaPx === null ? null : { x, y, areaPx };
 }
 
 /** @throws UserError `timeInvalid` */

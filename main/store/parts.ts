@@ -100,7 +100,8 @@ export class PartStore {
       const { groupId, lotGroupId } = groupsOf(this.#database, key);
       this.#database.run(
         `UPDATE parts SET class_name = ?, decided_at = ?, verdict = ?, reason = ?, pred_score = ?, local_score = ?,
-           semantic_score = ?, memory_score = ?, review = ?, fail = ?, display_score = ?, latency_ms = ?, model_id = ?,
+           semantic_score = ?, memory_score = ?, local_share = ?, semantic_share = ?, memory_share = ?, hot_x = ?,
+           hot_y = ?, hot_area_px = ?, review = ?, fail = ?, display_score = ?, latency_ms = ?, model_id = ?,
            model_hash = ?, picture_sha256 = ?, has_heat_map = ?, similar_sha256 = ?, group_id = ?, lot_group_id = ?
          WHERE id = ?`,
         key.className,
@@ -111,6 +112,12 @@ export class PartStore {
         numberOrNull(decision.localScore),
         numberOrNull(decision.semanticScore),
         numberOrNull(decision.memoryScore),
+        decision.shares?.local ?? null,
+        decision.shares?.semantic ?? null,
+        decision.shares?.memory ?? null,
+        decision.hottest?.x ?? null,
+        decision.hottest?.y ?? null,
+        decision.hottest?.areaPx ?? null,
         thresholds?.review ?? null,
         thresholds?.fail ?? null,
         numberOrNull(decision.displayScore),
@@ -191,6 +198,8 @@ export class PartStore {
       localScore: null,
       semanticScore: null,
       memoryScore: null,
+      shares: null,
+      hottest: null,
       thresholds: null,
       displayScore: null,
       latencyMs: null,

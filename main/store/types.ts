@@ -1,6 +1,15 @@
 /** Words of the store that are no words of the screens: what is handed in, and what only services read. */
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
-import type { ClassMetrics, GtLabel, PictureUse, Region, Role, StationModel } from '../../shared/station/domain.ts';
+import type {
+  ClassMetrics,
+  GtLabel,
+  HottestPlace,
+  PartShares,
+  PictureUse,
+  Region,
+  Role,
+  StationModel,
+} from '../../shared/station/domain.ts';
 import type { Caller } from '../ipc/handler.ts';
 
 /** Who does it; `systemCaller` for what happens by itself. */
@@ -55,6 +64,8 @@ export interface NewDecision {
   localScore: number | null;
   semanticScore: number | null;
   memoryScore: number | null;
+  shares: PartShares | null;
+  hottest: HottestPlace | null;
   thresholds: Thresholds | null;
   displayScore: number | null;
   latencyMs: number | null;

@@ -2,6 +2,7 @@
  * What travels over the MessagePort between the process that judges and the window, both ways. Everything is cloned,
  * never transferred: a transferred buffer arrives empty in another process.
  */
+import type { FrameColours } from '../frame/i420.ts';
 import type { StationCounters, StationPart } from '../station/domain.ts';
 
 /** One judged part, sent after its record is durable. */
@@ -35,6 +36,8 @@ export interface CameraFrame {
   height: number;
   /** `1.5 * width * height` bytes. */
   i420: Uint8Array;
+  /** Range and matrix of the samples, as the camera says them. */
+  colours: FrameColours;
   /** Milliseconds since the epoch. */
   takenAt: number;
   serial: string | null;

@@ -197,6 +197,14 @@ export type Recipe = z.infer<typeof recipe>;
 
 export const verdict = z.enum(verdicts);
 
+/** Shares of the score, 0..1, together 1; null where the model has no such expert. */
+export const shares = z.object({ local: share.nullable(), semantic: share.nullable(), memory: share.nullable() });
+export type PartShares = z.infer<typeof shares>;
+
+/** A place in the picture: 0..1 of width and height, and the pixels around it that reach the threshold it crossed. */
+export const hottest = z.object({ x: share, y: share, areaPx: z.number().min(0) });
+export type HottestPlace = z.infer<typeof hottest>;
+
 /** A part as the history lists it. */
 export const part = z.object({
   id: z.int(),
@@ -217,6 +225,10 @@ export const part = z.object({
   localScore: score,
   semanticScore: score,
   memoryScore: score,
+  /** What the score is made of; null where there is no score. */
+  shares: shares.nullable(),
+  /** Most suspicious place; null where there is no map, or one without any difference. */
+  hottest: hottest.nullable(),
   thresholds: thresholds.nullable(),
   /** 50 is the fail threshold. */
   displayScore: score,

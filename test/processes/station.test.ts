@@ -91,6 +91,9 @@ test(
     const parts = Array.from({ length: counters.presented }, (_, i) => rig.store.parts.get(i + 1)!);
     const failed = parts.find(({ verdict }) => verdict === 'fail')!;
     expect(failed).toMatchObject({ hasHeatMap: true, lot: 'SAMPLE-1' });
+    const { local, semantic, memory } = failed.shares!;
+    expect((local ?? 0) + (semantic ?? 0) + (memory ?? 0)).toBeCloseTo(1, 6);
+    expect(failed.hottest!.areaPx).toBeGreaterThan(0);
     expect(await rig.store.files.heatMap(failed.id)).not.toBeNull();
     expect(rig.store.pictures.path(failed.pictureSha256!)).not.toBeNull();
     expect(rig.store.pictures.path(failed.similarSha256!)).not.toBeNull();
@@ -127,6 +130,8 @@ test(
     for (let i = 0; i < 2; i++) window!.postMessage({ type: 'ack' });
     await rig.until('the newest part', () => heard.at(-1)?.counters.presented === 6 && heard.length === 3, 10_000);
     const failed = heard.find(({ part }) => part.verdict === 'fail') ?? heard[0]!;
+    // What the screen is shown of it is what is kept of it.
+    expect(failed.part).toMatchObject({ shares: failed.shares, hottest: failed.hottest });
     expect(failed.heat?.bytes).toHaveLength(failed.heat!.width * failed.heat!.height);
     expect([...failed.jpeg!.subarray(0, 2)]).toEqual([0xff, 0xd8]);
     await rig.feeds.stop(projectId);
@@ -247,6 +252,7 @@ test(
       width: 160,
       height: 120,
       i420: new Uint8Array(160 * 120 * 1.5).fill(120),
+      colours: { range: 'limited', matrix: 'bt601' },
       takenAt: Date.now(),
       serial: triggered ? 'SN-1' : null,
     });

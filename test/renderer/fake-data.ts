@@ -214,6 +214,8 @@ export function makePart(id: number, one: SamplePicture, at: string): StationPar
     localScore: predScore * 0.8,
     semanticScore: predScore * 0.2,
     memoryScore: predScore * 0.7,
+    shares: { local: 0.55, semantic: 0.12, memory: 0.33 },
+    hottest: { x: 0.31, y: 0.42, areaPx: 640 },
     thresholds,
     displayScore: (50 * predScore) / thresholds.fail,
     latencyMs: 38 + 12 * chance(`${id}`),

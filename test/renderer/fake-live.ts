@@ -106,8 +106,8 @@ export class FakeLive {
     this.#port = channel.port1;
     this.#port.onmessage = ({ data }: MessageEvent<LiveToJudge>) => {
       if (data.type !== 'frame') return;
-      const { type, triggered, width, height, takenAt, serial } = data;
-      this.frames.push({ type, triggered, width, height, takenAt, serial });
+      const { type, triggered, width, height, colours, takenAt, serial } = data;
+      this.frames.push({ type, triggered, width, height, colours, takenAt, serial });
       if (triggered) void this.judgeNext().then((id) => this.#send({ type: 'frameTaken', partId: id }));
       else this.#send({ type: 'frameTaken', partId: null });
     };

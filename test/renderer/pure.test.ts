@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { i420FromNv12, i420FromRgba, i420Bytes, limitRange, rgbaFromI420 } from '../../renderer/app/camera/frame.ts';
+import { coloursOf } from '../../renderer/app/camera/read-frame.ts';
 import {
   changedShare,
   coarseHeight,
@@ -13,8 +13,6 @@ import { StillTrigger } from '../../renderer/app/camera/still-trigger.ts';
 import { contour, paintHeat } from '../../renderer/app/heat.ts';
 import { boxBetween, brushed, outlines, polygonOf, thin } from '../../renderer/app/regions.ts';
 import { placeOf } from '../../renderer/app/views/inspect/shown-part.ts';
-import { pictureFromI420 } from '../../main/feeds/i420.ts';
-import { seeded } from './seeded.ts';
 
 /** Node has no ImageData; the code only needs its fields. */
 class PlainImageData {
@@ -30,57 +28,29 @@ class PlainImageData {
 }
 Object.assign(globalThis, { ImageData: PlainImageData });
 
-describe('camera frames', () => {
-  it('gives training the very pixels that inspection sees', () => {
-    const random = seeded(7);
-    for (const [width, height] of [
-      [8, 6],
-      [7, 5],
-      [1, 1],
-    ] as const) {
-      const i420 = Uint8Array.from({ length: i420Bytes(width, height) }, () => Math.floor(random() * 256));
-      const judged = pictureFromI420(i420, width, height);
-      const { data } = rgbaFromI420(i420, width, height);
-      const kept = Array.from({ length: width * height }, (_, i) => [...data.subarray(4 * i, 4 * i + 3)]).flat();
-      expect(kept).toEqual([...judged.data]);
-    }
-  });
-
-  it('takes the interleaved chroma of NV12 apart', () => {
-    const nv12 = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 50, 60, 51, 61]);
-    expect([...i420FromNv12(nv12, 4, 2)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 50, 51, 60, 61]);
-  });
-
-  it('keeps grey grey and colours near themselves on the way there and back', () => {
-    for (const colour of [
-      [128, 128, 128],
-      [255, 255, 255],
-      [0, 0, 0],
-      [200, 30, 40],
-      [20, 60, 210],
-    ]) {
-      const rgba = new Uint8ClampedArray(4 * 16).map((_, i) => (i % 4 === 3 ? 255 : colour[i % 4]!));
-      const back = rgbaFromI420(i420FromRgba(rgba, 4, 4), 4, 4).data;
-      for (let i = 0; i < 3; i++) expect(Math.abs(back[i]! - colour[i]!)).toBeLessThanOrEqual(3);
-    }
-  });
-
-  it('squeezes full range into limited range at its ends', () => {
-    const i420 = Uint8Array.from([0, 255, 0, 255, 0, 255]);
-    limitRange(i420, 2, 2);
-    expect([...i420]).toEqual([16, 235, 16, 235, 16, 240]);
+describe('what a camera says of its samples', () => {
+  it('is taken over; what it leaves open is limited range and BT.601', () => {
+    expect(coloursOf({ fullRange: true, matrix: 'smpte170m' })).toEqual({ range: 'full', matrix: 'bt601' });
+    expect(coloursOf({ fullRange: false, matrix: 'bt709' })).toEqual({ range: 'limited', matrix: 'bt709' });
+    expect(coloursOf({ fullRange: null, matrix: null })).toEqual({ range: 'limited', matrix: 'bt601' });
   });
 });
 
 describe('self-test of the camera', () => {
   const scene = (of: (x: number, y: number) => number): Uint8Array =>
     Uint8Array.from({ length: 320 * 240 }, (_, i) => of(i % 320, Math.floor(i / 320)));
-  const problems = (luma: Uint8Array) => problemsOf(lookAt(luma, 320, 240));
+  const problems = (luma: Uint8Array) => problemsOf(lookAt(luma, 320, 240, 'limited'));
   const board = (x: number, y: number): number => (((x >> 4) + (y >> 4)) % 2 === 0 ? 60 : 180);
 
   it('says nothing of a sharp, well lit scene', () => expect(problems(scene(board))).toEqual([]));
   it('finds it too dark', () => expect(problems(scene((x, y) => 16 + board(x, y) / 12))).toEqual(['tooDark']));
   it('finds it overexposed', () => expect(problems(scene((x) => (x < 200 ? 235 : 120)))).toEqual(['overexposed']));
+  it('knows the ends of full range', () => {
+    const full = (luma: Uint8Array) => problemsOf(lookAt(luma, 320, 240, 'full'));
+    const lit = (white: number) => scene((x, y) => (x < 200 ? white : board(x, y)));
+    expect(full(lit(240))).not.toContain('overexposed');
+    expect(full(lit(255))).toEqual(['overexposed']);
+  });
   it('finds it blurred', () =>
     expect(problems(scene((x, y) => 120 + 50 * Math.sin(x / 40) * Math.cos(y / 40)))).toEqual(['blurred']));
 });

@@ -24,6 +24,8 @@ const part: StationPart = {
   localScore: 2,
   semanticScore: 0.5,
   memoryScore: 4,
+  shares: { local: 0.6, semantic: 0.1, memory: 0.3 },
+  hottest: { x: 0.2, y: 0.9, areaPx: 512 },
   thresholds: { review: 1.5, fail: 2.5 },
   displayScore: 71.2,
   latencyMs: 40,

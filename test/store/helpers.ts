@@ -36,6 +36,8 @@ export const passed: NewDecision = {
   localScore: 0.1,
   semanticScore: 0.1,
   memoryScore: null,
+  shares: null,
+  hottest: null,
   thresholds: { review: 1, fail: 2 },
   displayScore: 10,
   latencyMs: 12,

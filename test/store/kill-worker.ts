@@ -35,6 +35,8 @@ for (let i = 0; ; i++) {
     localScore: null,
     semanticScore: null,
     memoryScore: null,
+    shares: null,
+    hottest: null,
     thresholds: { review: 1, fail: 2 },
     displayScore: null,
     latencyMs: 1,

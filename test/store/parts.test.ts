@@ -18,6 +18,19 @@ describe('parts', () => {
     });
   });
 
+  it('keep with their verdict what the score is made of and where it is worst', async () => {
+    const store = await temporaryStore();
+    const { id: projectId } = store.projects.create({ name: 'Cups', note: '', createdAt: at });
+    const shares = { local: 0.75, semantic: null, memory: 0.25 };
+    const hottest = { x: 0.125, y: 0.875, areaPx: 640 };
+    const partId = judged(store, projectId, {}, { shares, hottest });
+    expect(store.parts.get(partId)).toMatchObject({ shares, hottest });
+    expect(store.history.page(noFilter(projectId), null, 1).parts[0]).toMatchObject({ shares, hottest });
+    for (const change of ['local_share = 0', 'hot_x = 0', 'hot_area_px = 1'])
+      expect(() => store.database.exec(`UPDATE parts SET ${change} WHERE id = ${partId}`)).toThrow(/has its verdict/);
+    expect(store.parts.get(judged(store, projectId, {}))).toMatchObject({ shares: null, hottest: null });
+  });
+
   it('never pass without a score', async () => {
     const store = await temporaryStore();
     const { id: projectId } = store.projects.create({ name: 'Cups', note: '', createdAt: at });

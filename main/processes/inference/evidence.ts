@@ -1,7 +1,7 @@
 import { createCanvas, type Canvas } from '@napi-rs/canvas';
 import { encode as encodePng } from 'fast-png';
 import type { DetectionResult, Thresholds } from '../../../shared/detection.ts';
-import type { Recipe } from '../../../shared/station/domain.ts';
+import type { HottestPlace, Recipe } from '../../../shared/station/domain.ts';
 import { scoreMap } from '../../inspection/heat-map.ts';
 import { resizeMap } from '../../inspection/resize-map.ts';
 import type { Picture } from '../../pictures/picture.ts';
@@ -15,14 +15,6 @@ export interface HeatBytes {
   height: number;
   /** `[height, width]` row-major */
   bytes: Uint8Array;
-}
-
-export interface Hottest {
-  /** 0..1 of width and height. */
-  x: number;
-  y: number;
-  /** Pixels of the picture around it that reach the threshold which the part crossed; 0 when it crossed none. */
-  areaPx: number;
 }
 
 /**
@@ -56,7 +48,7 @@ export function hottest(
   region: Recipe['region'],
   picture: { width: number; height: number },
   failed: boolean,
-): Hottest | null {
+): HottestPlace | null {
   const { anomalyMap, mapWidth, mapHeight } = result;
   let at = 0;
   let lowest = Infinity;

@@ -1,12 +1,14 @@
 import type { DecidedAnswer, DecidedNews, FeedRun, StoredPicture } from '../inference-protocol.ts';
 import type { LivePart } from '../../../shared/ipc/live.ts';
+import type { HottestPlace } from '../../../shared/station/domain.ts';
 import type { FedPart } from '../../feeds/feed.ts';
 import { scoreShares } from '../../inspection/explain.ts';
 import type { Evidence } from '../../inspection/pipeline.ts';
 import type { InspectionRecord } from '../../inspection/record.ts';
 import { faultOf } from '../fault.ts';
-import { heatBytes, hottest, screenJpeg } from './evidence.ts';
+import { screenJpeg } from './evidence.ts';
 import type { LoadedModel } from './open-model.ts';
+import type { Findings } from './part-way.ts';
 import type { ReadPart } from './read-part.ts';
 
 /** A part of an earlier process, as if its feed presented it again. */
@@ -31,13 +33,12 @@ export async function livePart(
   record: InspectionRecord,
   evidence: Evidence | undefined,
   { part, counters }: DecidedAnswer,
-  region: Parameters<typeof heatBytes>[2],
+  findings: Findings | undefined,
 ): Promise<LivePart> {
   const message: LivePart = { type: 'part', part, shares: scoreShares(record), hottest: null, counters };
-  if (evidence === undefined || record.thresholds === undefined) return message;
-  const heat = heatBytes(evidence.result, record.thresholds, region);
-  message.heat = heat;
-  message.hottest = hottest(evidence.result, heat, region, evidence.picture, record.verdict === 'fail');
+  if (evidence === undefined || findings === undefined) return message;
+  message.heat = findings.heat;
+  message.hottest = findings.hottest;
   message.jpeg = await screenJpeg(evidence.picture);
   return message;
 }
@@ -47,7 +48,14 @@ export function decidedNews(
   record: InspectionRecord,
   part: FedPart,
   evidence: Evidence | undefined,
-  known: { projectId: string; partId: number; stored: StoredPicture | null; hasHeatMap: boolean; model: LoadedModel },
+  known: {
+    projectId: string;
+    partId: number;
+    stored: StoredPicture | null;
+    hasHeatMap: boolean;
+    model: LoadedModel;
+    hottest: HottestPlace | null;
+  },
 ): DecidedNews {
   const { projectId, partId, stored, hasHeatMap, model } = known;
   const { verdict, className, predScore, localScore, semanticScore, memoryScore, latencyMs } = record;
@@ -61,6 +69,8 @@ export function decidedNews(
     localScore,
     semanticScore,
     memoryScore,
+    shares: predScore === null ? null : scoreShares(record),
+    hottest: known.hottest,
     thresholds: record.thresholds ?? null,
     latencyMs,
     modelId: model.use.modelId,

@@ -1,5 +1,7 @@
 /** What a frame's luma says about the camera and the scene; pure, so that the self-test can be tested. */
 
+import type { SampleRange } from '../../../shared/frame/i420.ts';
+
 /** Side of the coarse picture that everything is measured on. */
 export const coarseWidth = 96;
 export const coarseHeight = 72;
@@ -15,7 +17,7 @@ export interface FrameLook {
   sharpness: number;
 }
 
-/** Averages the luma plane (`[height, width]`, limited range 16..235) into `[coarseHeight, coarseWidth]`. */
+/** Averages the luma plane (`[height, width]`) into `[coarseHeight, coarseWidth]`. */
 export function coarseOf(luma: Uint8Array, width: number, height: number): Uint8Array {
   const coarse = new Uint8Array(coarseWidth * coarseHeight);
   for (let y = 0; y < coarseHeight; y++) {
@@ -39,8 +41,15 @@ export function coarseOf(luma: Uint8Array, width: number, height: number): Uint8
   return coarse;
 }
 
-/** @param luma `[height, width]`, limited range */
-export function lookAt(luma: Uint8Array, width: number, height: number): FrameLook {
+/** Luma from which on a pixel is burnt out, up to which it is black, and the two ends. */
+const levels = {
+  limited: { bright: 233, dark: 20, black: 16, span: 219 },
+  full: { bright: 253, dark: 5, black: 0, span: 255 },
+} as const;
+
+/** @param luma `[height, width]` */
+export function lookAt(luma: Uint8Array, width: number, height: number, range: SampleRange): FrameLook {
+  const level = levels[range];
   let sum = 0;
   let squares = 0;
   let bright = 0;
@@ -53,8 +62,8 @@ export function lookAt(luma: Uint8Array, width: number, height: number): FrameLo
       const value = luma[at]!;
       sum += value;
       squares += value * value;
-      if (value >= 233) bright++;
-      if (value <= 20) black++;
+      if (value >= level.bright) bright++;
+      if (value <= level.dark) black++;
       laplacian += Math.abs(4 * value - luma[at - 2]! - luma[at + 2]! - luma[at - 2 * width]! - luma[at + 2 * width]!);
       count++;
     }
@@ -62,7 +71,7 @@ export function lookAt(luma: Uint8Array, width: number, height: number): FrameLo
   const mean = sum / count;
   const spread = Math.sqrt(Math.max(0, squares / count - mean * mean));
   return {
-    brightness: Math.min(1, Math.max(0, (mean - 16) / 219)),
+    brightness: Math.min(1, Math.max(0, (mean - level.black) / level.span)),
     overexposed: bright / count,
     black: black / count,
     sharpness: laplacian / count / 4 / Math.max(4, spread),

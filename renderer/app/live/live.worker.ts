@@ -3,7 +3,7 @@
  * without the window's main thread ever touching their bytes.
  */
 import { mostInFlight, type CameraFrame, type LiveAck, type LiveFromJudge } from '../../../shared/ipc/live.ts';
-import { rgbaFromI420 } from '../camera/frame.ts';
+import { coloursFromI420 } from '../../../shared/frame/i420.ts';
 import { coarseOf, lookAt, type FrameLook } from '../camera/look.ts';
 import { readFrame, type ReadFrame } from '../camera/read-frame.ts';
 import { StillTrigger, type StillState } from '../camera/still-trigger.ts';
@@ -124,7 +124,7 @@ class CameraRun {
       if (this.#state === 'take') this.#asked.push(null);
     }
     if (due) {
-      this.#look = lookAt(luma, read.width, read.height);
+      this.#look = lookAt(luma, read.width, read.height, read.colours.range);
       this.#tellStats(read, now);
     }
     for (const id of this.#grabs.splice(0)) await grabbed(id, read);
@@ -148,7 +148,7 @@ class CameraRun {
   }
 }
 
-function judge({ width, height, i420 }: ReadFrame, serial: string | null): void {
+function judge({ width, height, i420, colours }: ReadFrame, serial: string | null): void {
   if (port === null) {
     say({ type: 'refused', reason: 'notConnected' });
     return;
@@ -157,15 +157,16 @@ function judge({ width, height, i420 }: ReadFrame, serial: string | null): void 
     say({ type: 'refused', reason: 'tooFast' });
     return;
   }
-  waiting.push({ type: 'frame', triggered: true, width, height, i420, takenAt: Date.now(), serial });
+  waiting.push({ type: 'frame', triggered: true, width, height, i420, colours, takenAt: Date.now(), serial });
   say({ type: 'triggered' });
   sendWaiting();
 }
 
 /** The same pixels that the judging process would see, as PNG. */
-async function grabbed(id: number, { width, height, i420 }: ReadFrame): Promise<void> {
+async function grabbed(id: number, { width, height, i420, colours }: ReadFrame): Promise<void> {
   const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext('2d')!.putImageData(rgbaFromI420(i420, width, height), 0, 0);
+  const image = new ImageData(coloursFromI420(i420, width, height, colours, 4), width, height);
+  canvas.getContext('2d')!.putImageData(image, 0, 0);
   const png = new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer());
   say({ type: 'grabbed', id, png }, [png.buffer]);
 }

@@ -1,4 +1,4 @@
-import type { StationPart } from '../../../shared/station/domain.ts';
+import type { HottestPlace, StationPart } from '../../../shared/station/domain.ts';
 import { verdictMark } from '../verdict-marks.ts';
 import { facts, html, localTime, percent, reportPage, type Html } from './page.ts';
 import type { ReportWords } from './words.ts';
@@ -49,6 +49,7 @@ export function partCertificate(certificate: PartCertificate, words: ReportWords
             [words.semantic, shareText(shares.semantic, words)],
             [words.memory, shareText(shares.memory, words)],
           ] as const)),
+      ...(part.hottest === null ? [] : ([[words.hottest, placeText(part.hottest, words)]] as const)),
       [words.model, model === null ? '–' : `v${model.version}`],
       [words.modelHash, part.modelHash ?? '–'],
       [words.basis, model?.basis ?? '–'],
@@ -66,6 +67,10 @@ function verdictLine({ verdict }: StationPart, words: ReportWords): Html {
 function scoreLine({ displayScore, predScore }: StationPart, words: ReportWords): string {
   if (displayScore === null || predScore === null) return words.notMeasured;
   return `${displayScore.toFixed(1)} (${words.rawScore} ${predScore.toFixed(4)})`;
+}
+
+function placeText({ x, y, areaPx }: HottestPlace, words: ReportWords): string {
+  return words.placeAt(Math.round(100 * x), Math.round(100 * y), areaPx.toLocaleString(words.locale));
 }
 
 function shareText(share: number | null, words: ReportWords): string {

@@ -41,6 +41,10 @@ export interface ReportWords {
   override: string;
   picture: string;
   heatMap: string;
+  /** The most suspicious place. */
+  hottest: string;
+  /** @param x, y 0..100 from the left and the top */
+  placeAt: (x: number, y: number, areaPx: string) => string;
   pictureHash: string;
   local: string;
   semantic: string;
@@ -101,6 +105,8 @@ const en: ReportWords = {
   override: 'Let through against its gates',
   picture: 'Picture',
   heatMap: 'Suspicious places',
+  hottest: 'Most suspicious place',
+  placeAt: (x, y, areaPx) => `${x} % from the left, ${y} % from the top; ${areaPx} px²`,
   pictureHash: 'Picture hash (SHA-256)',
   local: 'Local change',
   semantic: 'Part as a whole',
@@ -162,6 +168,8 @@ const de: ReportWords = {
   override: 'Gegen die Prüfungen freigegeben',
   picture: 'Bild',
   heatMap: 'Auffällige Stellen',
+  hottest: 'Auffälligste Stelle',
+  placeAt: (x, y, areaPx) => `${x} % von links, ${y} % von oben; ${areaPx} px²`,
   pictureHash: 'Prüfsumme des Bildes (SHA-256)',
   local: 'Örtliche Abweichung',
   semantic: 'Teil als Ganzes',
@@ -223,6 +231,8 @@ const ko: ReportWords = {
   override: '관문을 무시하고 승인됨',
   picture: '사진',
   heatMap: '의심 부위',
+  hottest: '가장 의심스러운 위치',
+  placeAt: (x, y, areaPx) => `왼쪽에서 ${x} %, 위에서 ${y} %; ${areaPx} px²`,
   pictureHash: '사진 해시 (SHA-256)',
   local: '국부 변화',
   semantic: '부품 전체',
@@ -284,6 +294,8 @@ const zhCN: ReportWords = {
   override: '未过关卡而放行',
   picture: '图片',
   heatMap: '可疑位置',
+  hottest: '最可疑位置',
+  placeAt: (x, y, areaPx) => `距左 ${x} %，距上 ${y} %；${areaPx} px²`,
   pictureHash: '图片哈希 (SHA-256)',
   local: '局部变化',
   semantic: '零件整体',

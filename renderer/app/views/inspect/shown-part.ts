@@ -21,8 +21,8 @@ export function shownStored(part: StationPart): ShownPart {
     part,
     picture: part.pictureSha256 === null ? null : pictureUrl(part.projectId, part.pictureSha256, 960),
     heat: part.hasHeatMap ? heatUrl(part.id) : null,
-    shares: null,
-    hottest: null,
+    shares: part.shares,
+    hottest: part.hottest,
   };
 }
 
