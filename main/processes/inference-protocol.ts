@@ -5,7 +5,14 @@
 import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
 import type { DriftAlarm, DriftBaseline } from '../../shared/drift/types.ts';
-import type { HottestPlace, PartShares, Recipe, StationCounters, StationPart } from '../../shared/station/domain.ts';
+import type {
+  HottestPlace,
+  PartGeometry,
+  PartShares,
+  Recipe,
+  StationCounters,
+  StationPart,
+} from '../../shared/station/domain.ts';
 import type { EngineName } from '../detector/detector.ts';
 
 /** A model as the process is to use it. */
@@ -106,8 +113,8 @@ export interface InferenceMethods {
   setLot(change: { projectId: string; lot: string }): object;
   /** Ends a run once the parts on their way are judged. */
   stopRun(argument: { projectId: string }): Promise<object>;
-  /** Judges files and folders beside the feed. @returns how many parts there are in them */
-  judgeFiles(argument: { projectId: string; paths: string[] }): Promise<{ presented: number }>;
+  /** Judges parts beside the feed that the station has made durable already. */
+  judgeParts(argument: { projectId: string; parts: PendingPart[] }): object;
   /** Scores pictures beside all feeds; progress comes as `scoring`. */
   score(request: ScoreRequest): Promise<ScoredPicture[]>;
   /** How good parts look; beside all feeds. @throws UserError `driftTooFew` */
@@ -161,6 +168,9 @@ export interface DecidedNews {
   similarSha256: string | null;
   picture: StoredPicture | null;
   hasHeatMap: boolean;
+  classDistance?: number | null;
+  classLimit?: number | null;
+  geometry?: PartGeometry | null;
 }
 
 /** A picture that the process put into the store's folder. */

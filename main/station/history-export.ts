@@ -40,6 +40,7 @@ const columns: { [name: string]: (part: StationPart) => Cell } = {
   latencyMs: (part) => part.latencyMs,
   modelHash: (part) => part.modelHash,
   pictureSha256: (part) => part.pictureSha256,
+  notCoveredBecause: (part) => part.drift?.cause ?? null,
   personVerdict: (part) => part.personVerdict,
   personName: (part) => part.personName,
   defectClass: (part) => part.defectClass,

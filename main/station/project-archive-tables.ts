@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { driftCauses } from '../../shared/drift/types.ts';
 
 /** Tables of an archive, in the order they are read back: each row names only what came before it. */
 const text = z.string().max(100_000);
@@ -114,6 +115,11 @@ export const archiveTables = {
     picture_sha256: sha256.nullable(),
     has_heat_map: integer,
     similar_sha256: sha256.nullable(),
+    // Alarms stay with their station; that there was one stays with the part.
+    drift_cause: z.enum(driftCauses).nullable(),
+    class_distance: number,
+    class_limit: number,
+    geometry: z.string().max(200_000).nullable(),
   }),
   person_answers: z.strictObject({
     part_id: integer,

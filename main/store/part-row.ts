@@ -1,4 +1,5 @@
-import type { HottestPlace, PartShares, StationPart } from '../../shared/station/domain.ts';
+import type { DriftCause } from '../../shared/drift/types.ts';
+import { partGeometry, type HottestPlace, type PartShares, type StationPart } from '../../shared/station/domain.ts';
 import { UserError } from '../../shared/errors.ts';
 
 /** A part as the table holds it, without what only the store reads. */
@@ -34,6 +35,11 @@ export interface PartRow {
   picture_sha256: string | null;
   has_heat_map: number;
   similar_sha256: string | null;
+  drift_alarm_id: number | null;
+  drift_cause: DriftCause | null;
+  class_distance: number | null;
+  class_limit: number | null;
+  geometry: string | null;
   person_verdict: StationPart['personVerdict'];
   person_name: string | null;
   defect_class: string | null;
@@ -42,7 +48,8 @@ export interface PartRow {
 export const partColumns = `id, project_id, source, serial, lot, station, shift, presented_at, class_name, decided_at,
   verdict, reason, pred_score, local_score, semantic_score, memory_score, local_share, semantic_share, memory_share,
   hot_x, hot_y, hot_area_px, review, fail, display_score, latency_ms,
-  model_id, model_hash, picture_sha256, has_heat_map, similar_sha256, person_verdict, person_name, defect_class`;
+  model_id, model_hash, picture_sha256, has_heat_map, similar_sha256, drift_alarm_id, drift_cause, class_distance, class_limit,
+  geometry, person_verdict, person_name, defect_class`;
 
 export function partOf(row: PartRow): StationPart {
   return {
@@ -72,6 +79,10 @@ export function partOf(row: PartRow): StationPart {
     pictureSha256: row.picture_sha256,
     hasHeatMap: row.has_heat_map === 1,
     similarSha256: row.similar_sha256,
+    drift: row.drift_cause === null ? null : { alarmId: row.drift_alarm_id, cause: row.drift_cause },
+    classDistance: row.class_distance,
+    classLimit: row.class_limit,
+    geometry: row.geometry === null ? null : partGeometry.parse(JSON.parse(row.geometry)),
     personVerdict: row.person_verdict,
     personName: row.person_name,
     defectClass: row.defect_class,

@@ -102,7 +102,8 @@ export class PartStore {
         `UPDATE parts SET class_name = ?, decided_at = ?, verdict = ?, reason = ?, pred_score = ?, local_score = ?,
            semantic_score = ?, memory_score = ?, local_share = ?, semantic_share = ?, memory_share = ?, hot_x = ?,
            hot_y = ?, hot_area_px = ?, review = ?, fail = ?, display_score = ?, latency_ms = ?, model_id = ?,
-           model_hash = ?, picture_sha256 = ?, has_heat_map = ?, similar_sha256 = ?, group_id = ?, lot_group_id = ?
+           model_hash = ?, picture_sha256 = ?, has_heat_map = ?, similar_sha256 = ?, drift_alarm_id = ?,
+           drift_cause = ?, class_distance = ?, class_limit = ?, geometry = ?, group_id = ?, lot_group_id = ?
          WHERE id = ?`,
         key.className,
         millisecondsOf(decision.decidedAt),
@@ -127,6 +128,11 @@ export class PartStore {
         decision.pictureSha256,
         decision.hasHeatMap ? 1 : 0,
         decision.similarSha256,
+        decision.drift?.alarmId ?? null,
+        decision.drift?.cause ?? null,
+        numberOrNull(decision.classDistance ?? null),
+        numberOrNull(decision.classLimit ?? null),
+        decision.geometry == null ? null : JSON.stringify(decision.geometry),
         groupId,
         lotGroupId,
         partId,
@@ -184,6 +190,13 @@ export class PartStore {
       `SELECT id AS partId, project_id AS projectId, source, record_key AS recordKey, pending_path AS path
        FROM parts WHERE verdict IS NULL ${projectId === null ? '' : 'AND project_id = ?'} ORDER BY id`,
       ...(projectId === null ? [] : [projectId]),
+    );
+  }
+
+  hasUndecided(projectId: string): boolean {
+    return (
+      this.#database.value('SELECT 1 FROM parts WHERE verdict IS NULL AND project_id = ? LIMIT 1', projectId) !==
+      undefined
     );
   }
 

@@ -230,6 +230,29 @@ CREATE TABLE part_blocks (
   max_serial TEXT
 ) STRICT;
 
+-- What a project's drift guard compares with; the numbers it has seen since it began; its alarms, for good.
+CREATE TABLE drift_guards (project_id TEXT PRIMARY KEY REFERENCES projects, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE drift_values (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  project_id TEXT NOT NULL REFERENCES projects,
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX drift_values_by_project ON drift_values(project_id);
+CREATE TABLE drift_alarms (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  project_id TEXT NOT NULL REFERENCES projects,
+  model_id TEXT NOT NULL,
+  found_at TEXT NOT NULL,
+  body TEXT NOT NULL,
+  ended_how TEXT,
+  ended_by TEXT,
+  ended_at TEXT,
+  reason TEXT
+) STRICT;
+CREATE INDEX drift_alarms_by_project ON drift_alarms(project_id);
+CREATE TRIGGER drift_alarms_kept BEFORE UPDATE ON drift_alarms WHEN OLD.ended_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'the alarm has ended'); END;
+
 CREATE TABLE parts (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   project_id TEXT NOT NULL REFERENCES projects,
@@ -269,6 +292,14 @@ CREATE TABLE parts (
   picture_sha256 TEXT,
   has_heat_map INTEGER NOT NULL DEFAULT 0,
   similar_sha256 TEXT,
+  -- Alarm of the drift guard that stood when the part was judged: the calibration no longer covered it.
+  drift_alarm_id INTEGER REFERENCES drift_alarms,
+  drift_cause TEXT,
+  -- What else the verdict stands on: distance to the class and its limit, and what of the picture was looked at (JSON;
+  -- null: all of it).
+  class_distance REAL,
+  class_limit REAL,
+  geometry TEXT,
   -- What holds of people's answers, kept by the part store.
   person_verdict TEXT CHECK (person_verdict IN ('pass', 'fail')),
   person_name TEXT,
@@ -285,12 +316,14 @@ CREATE INDEX parts_by_lot_group_serial ON parts(lot_group_id, serial, presented_
 CREATE UNIQUE INDEX parts_by_key ON parts(project_id, record_key) WHERE record_key IS NOT NULL;
 CREATE INDEX parts_undecided ON parts(id) WHERE verdict IS NULL;
 CREATE INDEX parts_untold ON parts(id) WHERE verdict IS NOT NULL AND told = 0;
+CREATE INDEX parts_by_drift_alarm ON parts(drift_alarm_id) WHERE drift_alarm_id IS NOT NULL;
 CREATE INDEX parts_by_picture ON parts(picture_sha256) WHERE picture_sha256 IS NOT NULL;
 -- Exactly one verdict each: once decided, what was decided stays as it is.
 CREATE TRIGGER parts_decided_once BEFORE UPDATE OF
   project_id, source, serial, lot, station, shift, presented_at, class_name, decided_at, verdict, reason, pred_score,
   local_score, semantic_score, memory_score, local_share, semantic_share, memory_share, hot_x, hot_y, hot_area_px,
-  review, fail, display_score, latency_ms, model_id, model_hash
+  review, fail, display_score, latency_ms, model_id, model_hash, drift_alarm_id, drift_cause, class_distance,
+  class_limit, geometry
 ON parts WHEN OLD.verdict IS NOT NULL BEGIN SELECT RAISE(ABORT, 'the part has its verdict'); END;
 
 -- State (path, size, time) of files that need no second look.

@@ -4,6 +4,8 @@ import type {
   ClassMetrics,
   GtLabel,
   HottestPlace,
+  PartDrift,
+  PartGeometry,
   PartShares,
   PictureUse,
   Region,
@@ -76,6 +78,13 @@ export interface NewDecision {
   /** Whether `files.saveHeatMap` was called for the part. */
   hasHeatMap: boolean;
   similarSha256: string | null;
+  /** Alarm of the drift guard that stands; null: the calibration covers the part. */
+  drift?: PartDrift | null;
+  classDistance?: number | null;
+  /** Class distance from which the part was taken for one of no known class; null: not checked. */
+  classLimit?: number | null;
+  /** What of the picture was looked at; null: all of it. */
+  geometry?: PartGeometry | null;
 }
 
 /** A picture's bytes on their way into the store, with what decoding told. */

@@ -19,7 +19,8 @@ export const driftStreams = [
 export type DriftStream = (typeof driftStreams)[number];
 
 /** What a person can do something about. */
-export type DriftCause = 'light' | 'colour' | 'focus' | 'position' | 'product' | 'camera';
+export const driftCauses = ['light', 'colour', 'focus', 'position', 'product', 'camera'] as const;
+export type DriftCause = (typeof driftCauses)[number];
 
 export const causeOfStream: Record<DriftStream, DriftCause> = {
   brightness: 'light',

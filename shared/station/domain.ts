@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { unknownClassCheck } from '../calibration/unknown-limit.ts';
 import { verdicts } from '../detection.ts';
+import { driftCauses } from '../drift/types.ts';
 
 export const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -197,6 +198,14 @@ export type Recipe = z.infer<typeof recipe>;
 
 export const verdict = z.enum(verdicts);
 
+/** What of a part's picture was looked at. */
+export const partGeometry = z.object({ region: rectangle.nullable(), ignore: z.array(region).max(50) });
+export type PartGeometry = z.infer<typeof partGeometry>;
+
+/** The drift guard's alarm that stood when a part was judged: the calibration no longer covered it. */
+export const partDrift = z.object({ alarmId: z.int().nullable(), cause: z.enum(driftCauses) });
+export type PartDrift = z.infer<typeof partDrift>;
+
 /** Shares of the score, 0..1, together 1; null where the model has no such expert. */
 export const shares = z.object({ local: share.nullable(), semantic: share.nullable(), memory: share.nullable() });
 export type PartShares = z.infer<typeof shares>;
@@ -239,6 +248,13 @@ export const part = z.object({
   /** Whether a heat map is stored for it. */
   hasHeatMap: z.boolean(),
   similarSha256: sha256.nullable(),
+  /** Null: the calibration covered it. */
+  drift: partDrift.nullable().optional(),
+  /** Distance to the class it was taken for, and from where on it would have been of no known class. */
+  classDistance: score.optional(),
+  classLimit: score.optional(),
+  /** Null: the whole picture. */
+  geometry: partGeometry.nullable().optional(),
   /** What a person decided after it, if anyone did. */
   personVerdict: z.enum(['pass', 'fail']).nullable(),
   personName: shortText.nullable(),

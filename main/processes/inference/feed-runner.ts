@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { UserError } from '../../../shared/errors.ts';
 import type { DriftBaseline } from '../../../shared/drift/types.ts';
 import type { CameraFrame } from '../../../shared/ipc/live.ts';
@@ -7,13 +6,12 @@ import type { FedPart } from '../../feeds/feed.ts';
 import { openFeed } from '../../feeds/open-feed.ts';
 import { PartQueue } from '../../feeds/part-queue.ts';
 import { pixelGeometry, wholePicture } from '../../feeds/recipe-geometry.ts';
-import { listParts } from '../../inspection/picture-files.ts';
 import { inspectParts } from '../../inspection/pipeline.ts';
 import { SeenSet } from '../../inspection/seen-set.ts';
 import { preparePicture } from '../../pictures/prepare.ts';
 import type { StationFiles } from '../../store/files.ts';
 import { faultOf } from '../fault.ts';
-import type { FeedRun, ModelUse, OpenedModel, StationMethods } from '../inference-protocol.ts';
+import type { FeedRun, ModelUse, OpenedModel, PendingPart, StationMethods } from '../inference-protocol.ts';
 import type { Peer } from '../rpc.ts';
 import { Troubles } from './insist.ts';
 import { LightGuard } from './light-guard.ts';
@@ -153,21 +151,9 @@ export class FeedRunner {
     this.#lot = lot;
   }
 
-  /** Judges files and folders beside the feed. @returns how many parts they are */
-  async judgeFiles(paths: readonly string[]): Promise<number> {
-    const found = await listParts(paths);
-    // A person who hands a file over again wants it judged again, by the model that holds now.
-    const drop = randomUUID();
-    this.#queue.push(
-      ...found.map((part, i) => ({
-        ...part,
-        recordKey: `dropped:${drop}:${String(i)}`,
-        serial: null,
-        lot: this.#lot,
-        className: null,
-      })),
-    );
-    return found.length;
+  /** Judges parts beside the feed that are durable already. */
+  judgeParts(parts: readonly PendingPart[]): void {
+    this.#queue.push(...parts.map(pendingPart));
   }
 
   takeFrame(frame: CameraFrame): Promise<FrameAnswer> {

@@ -1,6 +1,6 @@
 import type { DecidedAnswer, DecidedNews, FeedRun, StoredPicture } from '../inference-protocol.ts';
 import type { LivePart } from '../../../shared/ipc/live.ts';
-import type { HottestPlace } from '../../../shared/station/domain.ts';
+import type { HottestPlace, PartGeometry } from '../../../shared/station/domain.ts';
 import type { FedPart } from '../../feeds/feed.ts';
 import { scoreShares } from '../../inspection/explain.ts';
 import type { Evidence } from '../../inspection/pipeline.ts';
@@ -55,6 +55,7 @@ export function decidedNews(
     hasHeatMap: boolean;
     model: LoadedModel;
     hottest: HottestPlace | null;
+    geometry: PartGeometry | null;
   },
 ): DecidedNews {
   const { projectId, partId, stored, hasHeatMap, model } = known;
@@ -71,6 +72,9 @@ export function decidedNews(
     memoryScore,
     shares: predScore === null ? null : scoreShares(record),
     hottest: known.hottest,
+    classDistance: record.classDistance ?? null,
+    classLimit: record.classLimit ?? null,
+    geometry: known.geometry,
     thresholds: record.thresholds ?? null,
     latencyMs,
     modelId: model.use.modelId,

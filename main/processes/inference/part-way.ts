@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { HottestPlace } from '../../../shared/station/domain.ts';
+import type { HottestPlace, PartGeometry } from '../../../shared/station/domain.ts';
 import type { FedPart } from '../../feeds/feed.ts';
 import { stateKey } from '../../inspection/folder-scan.ts';
 import type { DecodedFile, Evidence } from '../../inspection/pipeline.ts';
@@ -161,7 +161,9 @@ export class PartWay {
         () => false,
       ));
     const { projectId } = this.#run;
-    const known = { projectId, partId, stored, hasHeatMap, model, hottest: onWay.findings?.hottest ?? null };
+    const found = onWay.findings?.hottest ?? null;
+    const geometry = geometryOf(this.#run.recipe);
+    const known = { projectId, partId, stored, hasHeatMap, model, hottest: found, geometry };
     const news = decidedNews(record, part, evidence, known);
     onWay.answer = await insist(() => station.call('decide', news), troubles, giveUp);
   }
@@ -196,4 +198,10 @@ export class PartWay {
     };
     await insist(write, this.#parts.troubles, this.#parts.giveUp);
   }
+}
+
+/** What of a picture is looked at; null: all of it. */
+function geometryOf(recipe: FeedRun['recipe']): PartGeometry | null {
+  if (recipe === null || (recipe.region === null && recipe.ignore.length === 0)) return null;
+  return { region: recipe.region, ignore: recipe.ignore };
 }

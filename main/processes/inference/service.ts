@@ -7,6 +7,7 @@ import type {
   FeedRun,
   InferenceMethods,
   ModelUse,
+  PendingPart,
   ScoreRequest,
   StationMethods,
 } from '../inference-protocol.ts';
@@ -56,9 +57,10 @@ export class InferenceService {
       await this.#runs.get(projectId)?.stop();
       return {};
     },
-    judgeFiles: async ({ projectId, paths }: { projectId: string; paths: string[] }) => ({
-      presented: await this.#run(projectId).judgeFiles(paths),
-    }),
+    judgeParts: ({ projectId, parts }: { projectId: string; parts: PendingPart[] }) => {
+      this.#run(projectId).judgeParts(parts);
+      return {};
+    },
     score: (request: ScoreRequest) => this.#score(request),
     driftBaseline: (request: DriftBaselineRequest) =>
       measureBaseline(request, this.#run(request.projectId).inputSize(request.modelHash)),
