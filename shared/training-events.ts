@@ -20,6 +20,18 @@ export interface StepLosses {
   encoder: number;
 }
 
+/** How well labelled pictures that nothing learns from are told apart at some point of a run. */
+export interface WatchedEvent {
+  /** What scored them: the memory alone, the students alone (not calibrated yet), or the model as it will be. */
+  part: 'memory' | 'students' | 'model';
+  /** Steps of the students that were done. */
+  step: number;
+  /** 0.5 is chance, 1 is perfect. */
+  auroc: number;
+  good: number;
+  defects: number;
+}
+
 export type TrainingEvent =
   | { type: 'phase'; phase: TrainingPhase; message: string }
   | {
@@ -32,6 +44,7 @@ export type TrainingEvent =
       /** Estimate for this phase; absent until there is one. */
       remainingMs?: number;
     }
+  | ({ type: 'watched' } & WatchedEvent)
   | { type: 'notice'; message: string }
   | { type: 'warning'; message: string }
   | { type: 'phaseDone'; phase: TrainingPhase; elapsedMs: number };

@@ -134,6 +134,24 @@ export function metricsOf(
   });
 }
 
+/** How well a model tells the golden pictures apart, from the scores that are stored; null without either kind. */
+export function finishedAuroc(
+  context: StationContext,
+  { id, projectId }: Pick<StationModel, 'id' | 'projectId'>,
+): { auroc: number; good: number; defects: number } | null {
+  const scores = context.store.pictures.scores(id);
+  const scored = goldenPictures(context, projectId).flatMap(({ sha256, gtLabel }) => {
+    const predScore = scores.get(sha256)?.predScore;
+    return typeof predScore === 'number' ? [{ isDefect: gtLabel === 'fail', predScore }] : [];
+  });
+  const value = auroc(
+    scored.map(({ isDefect }) => isDefect),
+    scored.map(({ predScore }) => predScore),
+  );
+  const defects = scored.filter(({ isDefect }) => isDefect).length;
+  return value === null ? null : { auroc: value, good: scored.length - defects, defects };
+}
+
 function share<T>(items: readonly T[], isCounted: (item: T) => boolean): number | null {
   return items.length === 0 ? null : items.filter(isCounted).length / items.length;
 }

@@ -9,6 +9,7 @@ import { losslessPng } from '../processes/inference/evidence.ts';
 import type { StoredSnapshot, TrainingPicture } from '../store/types.ts';
 import { writeFileAtomic, writeJsonAtomic } from '../system/atomic-file.ts';
 import type { StationContext } from './context.ts';
+import { isLabelled, type LabelledPicture } from './golden.ts';
 
 /**
  * Freezes the normal set: which pictures, in which classes, for what. The same set has the same hash.
@@ -38,9 +39,40 @@ export function freezeNormalSet(
   return { snapshot, pictures };
 }
 
+/** Enough of either kind to draw a curve from. */
+const fewestWatched = 3;
+/** More than a run looks at: it takes its own from them, evenly over the classes. */
+const mostListed = 200;
+
+/**
+ * Labelled pictures to look at while a model learns: golden ones first, then judged parts that a person labelled.
+ * @param learned what the run learns from
+ * @returns none, with the reason, where there are too few of either kind
+ */
+export function watchedPictures(
+  { store }: StationContext,
+  projectId: string,
+  learned: readonly TrainingPicture[],
+): { pictures: LabelledPicture[]; off: 'fewDefects' | 'fewGood' | null } {
+  const own = new Set(learned.map(({ sha256 }) => sha256));
+  const classes = new Set(learned.map(({ className }) => className));
+  const labelled = [
+    ...store.pictures.forTraining(projectId, ['golden']),
+    ...store.pictures.forTraining(projectId, ['inspected']),
+  ]
+    .filter(isLabelled)
+    .filter(({ sha256, className }) => !own.has(sha256) && classes.has(className));
+  const defects = labelled.filter(({ gtLabel }) => gtLabel === 'fail');
+  const good = labelled.filter(({ gtLabel }) => gtLabel === 'pass');
+  if (defects.length < fewestWatched) return { pictures: [], off: 'fewDefects' };
+  if (good.length < fewestWatched) return { pictures: [], off: 'fewGood' };
+  return { pictures: [...good.slice(0, mostListed), ...defects.slice(0, mostListed)], off: null };
+}
+
 /**
  * Writes the list that a training run reads. Where a recipe looks at a part of the picture only, that part is cut out
  * here, without loss and by the same function that inspection cuts with: resizing then gives the very same pixels.
+ * @param watched labelled pictures that are looked at on the way, and that nothing learns from
  * @returns path of the list
  */
 export async function writeTrainingList(
@@ -48,17 +80,23 @@ export async function writeTrainingList(
   pictures: readonly TrainingPicture[],
   geometry: RecipeGeometry,
   signal: AbortSignal,
+  watched: readonly LabelledPicture[] = [],
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   const rows = [];
-  for (const { sha256, path, className, use } of pictures) {
+  const listed = [
+    ...pictures.map((picture) => ({ ...picture, split: picture.use === 'calibration' ? 'calibration' : 'train' })),
+    ...watched.map((picture) => ({ ...picture, split: 'test' })),
+  ];
+  for (const { sha256, path, className, split, gtLabel } of listed) {
     signal.throwIfAborted();
     const file = isWhole(geometry) ? path : join(folder, 'cut', `${sha256}.png`);
     if (!isWhole(geometry)) {
       const picture = await readPicture(path);
       await writeFileAtomic(file, await losslessPng(cutOut(picture, pixelGeometry(geometry, picture))));
     }
-    rows.push({ path: file, class: className, split: use === 'calibration' ? 'calibration' : 'train', label: 'good' });
+    const label = split === 'test' && gtLabel === 'fail' ? 'defect' : 'good';
+    rows.push({ path: file, class: className, split, label });
   }
   const list = join(folder, 'pictures.json');
   await writeJsonAtomic(list, rows);

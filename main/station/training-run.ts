@@ -1,5 +1,5 @@
 import type { TrainingEvent, TrainingPhase } from '../../shared/training-events.ts';
-import type { TrainingState } from '../../shared/ipc/training.ts';
+import type { TrainingState, WatchedCurve } from '../../shared/ipc/training.ts';
 import { placeOf } from './training-rates.ts';
 
 /** Points of the loss curves that are kept; beyond, every second one goes. */
@@ -26,6 +26,11 @@ export class TrainingRun {
     if (this.state.log.length > mostLog) this.state.log.splice(1, this.state.log.length - mostLog);
   }
 
+  /** What the finished model makes of the labelled pictures. */
+  finished(found: WatchedCurve['finished']): void {
+    if (this.state.watched !== null) this.state.watched = { ...this.state.watched, finished: found };
+  }
+
   hear(event: TrainingEvent): void {
     const { state } = this;
     switch (event.type) {
@@ -48,6 +53,14 @@ export class TrainingRun {
       case 'warning':
         this.log('warning', event.message);
         break;
+      case 'watched': {
+        const { part, step, auroc, good, defects } = event;
+        state.watched ??= { off: null, good, defects, points: [], finished: null };
+        // A run that goes on from a checkpoint looks at some steps again.
+        const points = state.watched.points.filter((point) => point.part !== part || point.step < step);
+        state.watched = { ...state.watched, good, defects, points: [...points, { part, step, auroc }] };
+        break;
+      }
       case 'phaseDone':
         break;
     }

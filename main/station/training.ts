@@ -18,10 +18,11 @@ import { writeJsonAtomic } from '../system/atomic-file.ts';
 import type { TrainingRequest, TrainingSummary } from '../training/request.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
+import { finishedAuroc } from './golden.ts';
 import { projectGeometry } from './model-geometry.ts';
 import type { ModelService } from './models.ts';
 import { readSettings } from './settings.ts';
-import { freezeNormalSet, writeTrainingList } from './training-data.ts';
+import { freezeNormalSet, watchedPictures, writeTrainingList } from './training-data.ts';
 import { planTraining } from './training-plan.ts';
 import { estimatePhases, learnRates } from './training-rates.ts';
 import { TrainingRun } from './training-run.ts';
@@ -135,6 +136,10 @@ export class TrainingService {
     this.#refuseSecond();
     store.projects.get(request.projectId);
     const { snapshot, pictures } = freezeNormalSet(this.#context, request.projectId, caller.name);
+    const isInstant = request.preset === 'instant';
+    const found = watchedPictures(this.#context, request.projectId, pictures);
+    const off = found.off ?? (shots !== undefined ? 'firstModel' : isInstant ? 'noStudents' : null);
+    const watched = off === null ? found.pictures : [];
     const id = newId();
     const state: TrainingState = {
       id,
@@ -148,6 +153,7 @@ export class TrainingService {
       remainingMs: null,
       imagesPerSecond: null,
       losses: [],
+      watched: { off, good: 0, defects: 0, points: [], finished: null },
       log: [],
       modelId: null,
       error: null,
@@ -163,9 +169,13 @@ export class TrainingService {
     const geometry = projectGeometry(this.#context, request.projectId);
     const folder = this.#folder(id);
     this.#ended = this.#lead(run, async () => {
-      const list = await writeTrainingList(folder, pictures, geometry, this.#cancelling.signal);
+      const list = await writeTrainingList(folder, pictures, geometry, this.#cancelling.signal, watched);
       const kept: KeptRun = {
-        request: { ...this.#trainingRequest(request, list, folder), ...(shots !== undefined && { shots }) },
+        request: {
+          ...this.#trainingRequest(request, list, folder),
+          watch: watched.length > 0,
+          ...(shots !== undefined && { shots }),
+        },
         snapshotId: snapshot.id,
         by: caller.name,
         pictures: pictures.length,
@@ -247,6 +257,7 @@ export class TrainingService {
         true,
       );
       state.modelId = model.id;
+      run.finished(finishedAuroc(this.#context, model));
       record(this.#context, systemCaller, 'training.finished', model.modelHash, {
         projectId: state.projectId,
         version: model.version,

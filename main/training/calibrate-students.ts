@@ -16,7 +16,7 @@ import type { Teacher } from './teacher.ts';
 const positionPriorPictures = 20;
 
 /** What the students get wrong on some pictures of one class. */
-interface ClassErrors {
+export interface ClassErrors {
   /** Per group `[n, P]` ln `1 - cos`. */
   errors: [Matrix, Matrix];
   /** `[n, p]` */
@@ -113,7 +113,7 @@ export function fitPositions(classes: readonly Matrix[]): PositionMoments {
 }
 
 /** The trained students on cached features, one picture at a time. */
-class StudentRunner {
+export class StudentRunner {
   readonly #session: GraphSession;
   readonly #sizes: Teacher['sizes'];
   readonly #residualDims: number;

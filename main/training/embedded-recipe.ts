@@ -12,6 +12,7 @@ import { openCheckpoint, openFeatureStore, type Method, type Recipe, type Run } 
 import type { TrainingRequest } from './request.ts';
 import { Teacher } from './teacher.ts';
 import { TrainerScorer } from './trainer-scorer.ts';
+import { scoreInTurn, Watch } from './watch.ts';
 import { trainStudents, type TrainedStudents } from './train-students.ts';
 
 /**
@@ -35,9 +36,15 @@ export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFused
             const memory = await fitMemory(classes, teacher, store, {
               seed: request.seed,
               session: run.session,
-              searchDims: preset.searchDims,
+              search: preset.search,
               signal: run.signal,
               onProgress: (share) => run.report.progress(Math.round(share * 1000), 1000),
+            });
+            const watch = request.instant ? undefined : await Watch.open(teacher, run);
+            await watch?.begin();
+            await watch?.look('memory', 0, async (watchedStore, pictures) => {
+              const scorer = await TrainerScorer.open(teacher, watchedStore, memory, undefined, run.session);
+              return scoreInTurn(scorer, pictures.length, run.signal);
             });
             const checkpoint = openCheckpoint(run, teacher.graphHash, preset.students);
             let students: TrainedStudents | undefined;
@@ -49,6 +56,7 @@ export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFused
                 seed: request.seed,
                 session: run.session,
                 checkpoint,
+                ...(watch !== undefined && { watch }),
                 ...loopOptions(run, preset.students.batch),
               });
             }
@@ -68,7 +76,7 @@ export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFused
                 constants: {
                   students: request.instant ? null : preset.students,
                   ...describeDefects(run),
-                  searchDims: preset.searchDims,
+                  search: preset.search,
                   memory: memoryDefaults,
                   fusion: fusionDefaults,
                 },
@@ -109,7 +117,7 @@ function settle(request: TrainingRequest): EmbeddedPreset {
   return {
     ...preset,
     students: { ...preset.students, steps: request.steps ?? preset.students.steps },
-    searchDims: request.searchDims ?? preset.searchDims,
+    search: request.search ?? preset.search,
   };
 }
 

@@ -26,6 +26,7 @@ import { openCheckpoint, openFeatureStore, type FittedMethod, type Method, type 
 import type { TrainingRequest } from './request.ts';
 import { trainingPictures } from './student-batches.ts';
 import { runStudentLoop } from './student-loop.ts';
+import { scoreInTurn, Watch } from './watch.ts';
 
 /**
  * The paper's own model: DINOv2 as teacher, two students at full size, no memory (method-spec).
@@ -105,6 +106,20 @@ async function fit(
     settings,
     request.seed,
   );
+  const centres = await classCentres(run, store, settings);
+  const studentsOf = (state: ReadonlyMap<string, Float32Array>): FittedPaperStudents => ({
+    params: new Map(model.params.map(({ name, shape }) => [name, { shape, data: state.get(name)! }])),
+    centres,
+    options,
+    scoring: {
+      row: settings.scoreRow,
+      sdScore: settings.sdScore,
+      grid,
+      crop: settings.crop,
+      size: settings.resize,
+    },
+  });
+  const watch = await Watch.open(teacher, run);
   const { state, engine, waitedShare } = await runStudentLoop(
     step,
     () => {
@@ -115,22 +130,25 @@ async function fit(
     },
     batches,
     total,
-    { checkpoint, ...loopOptions(run, settings.batch) },
+    {
+      checkpoint,
+      ...loopOptions(run, settings.batch),
+      ...(watch !== undefined && {
+        watch: {
+          begin: () => watch.begin(),
+          isDue: (done, steps) => watch.isDue(done, steps),
+          look: (done, now) =>
+            watch.look('model', done, async (watchedStore, pictures) => {
+              const scorer = await PaperScorer.open(watchedStore, paperShapes(settings), studentsOf(now), run.session);
+              return scoreInTurn(scorer, pictures.length, run.signal);
+            }),
+        },
+      }),
+    },
   );
   report.notice(`The engine waited for pictures ${(100 * waitedShare).toFixed(1)} % of the time.`);
 
-  const students: FittedPaperStudents = {
-    params: new Map(model.params.map(({ name, shape }) => [name, { shape, data: state.get(name)! }])),
-    centres: await classCentres(run, store, settings),
-    options,
-    scoring: {
-      row: settings.scoreRow,
-      sdScore: settings.sdScore,
-      grid,
-      crop: settings.crop,
-      size: settings.resize,
-    },
-  };
+  const students = studentsOf(state);
   return {
     openScorer: () => PaperScorer.open(store, paperShapes(settings), students, run.session),
     buildGraph: () => {

@@ -1,4 +1,4 @@
-import type { StepLosses, TrainingEvent, TrainingPhase } from '../../shared/training-events.ts';
+import type { StepLosses, TrainingEvent, TrainingPhase, WatchedEvent } from '../../shared/training-events.ts';
 
 /** Shortest time between two progress events, so that a fast phase doesn't flood its listener. */
 const progressEveryMs = 200;
@@ -37,6 +37,10 @@ export class PhaseReporter {
       event.remainingMs = (elapsedMs / done) * (total - done);
     }
     this.#onEvent(event);
+  }
+
+  watched(found: WatchedEvent): void {
+    this.#onEvent({ type: 'watched', ...found });
   }
 
   notice(message: string): void {

@@ -12,11 +12,14 @@ import { FeatureStore, type FeatureSource } from './feature-store.ts';
 import type { PhaseReporter } from './phase-reporter.ts';
 import type { TrainingRequest } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { WatchedPicture } from './watch.ts';
 
 /** What a run hands to its recipe. */
 export interface Run {
   request: TrainingRequest;
   snapshot: Snapshot;
+  /** Labelled pictures to look at on the way, see `Watch`; none: no looking. */
+  watched: readonly WatchedPicture[];
   session: { provider: string; threads?: number };
   signal: AbortSignal;
   report: PhaseReporter;

@@ -28,7 +28,7 @@ export interface TrainingRequest {
   /** Memory only: ready in seconds, no students. */
   instant: boolean;
   /** Directions that the memory's searches compare first, instead of the preset's. */
-  searchDims?: EmbeddedPreset['searchDims'];
+  search?: EmbeddedPreset['search'];
   /** Folder of the feature cache; default: the user's cache folder. */
   cacheDir?: string;
   /** How features are stored there; `half` takes half the space and rounds what the students learn from. Default `full`. */
@@ -39,6 +39,8 @@ export interface TrainingRequest {
   settings?: Readonly<Record<string, unknown>>;
   /** Data that the paper trains differently; default `general`. Paper presets only. */
   dataKind?: DataKind;
+  /** Look at labelled pictures of split `test` while training, for a curve of their AUROC; nothing learns from them. */
+  watch?: boolean;
   /** Weight file of the teacher instead of the stored one. Paper presets only. */
   backboneFile?: string;
 }

@@ -18,6 +18,7 @@ import type { Recipe, Run } from './recipe.ts';
 import type { TrainingRequest, TrainingSummary } from './request.ts';
 import { takeSnapshot } from './snapshot.ts';
 import { defaultCheckpointEvery } from './student-loop.ts';
+import { chooseWatched } from './watch.ts';
 
 /** Parts of a run that tests replace. */
 export interface TrainingParts {
@@ -76,6 +77,7 @@ export async function trainModel(
   const method = await recipe.open({
     request,
     snapshot,
+    watched: request.watch === true ? chooseWatched(dataset) : [],
     session,
     signal,
     report,

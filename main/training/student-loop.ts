@@ -20,6 +20,14 @@ export interface StudentLoopOptions {
   /** Steps between two checkpoints. */
   checkpointEvery: number;
   signal: AbortSignal;
+  /** Looks at the state on the way, when it is due; changes nothing of it. */
+  watch?:
+    | {
+        begin(): Promise<void>;
+        isDue(done: number, steps: number): boolean;
+        look(done: number, state: ReadonlyMap<string, Float32Array>): Promise<void>;
+      }
+    | undefined;
   onStep: (done: number, total: number, losses: StepLosses) => void;
   onNotice: (message: string) => void;
   onWarning: (message: string) => void;
@@ -42,7 +50,7 @@ export async function runStudentLoop(
   makeInitial: () => ReadonlyMap<string, Float32Array>,
   batches: BatchSource,
   steps: number,
-  { openEngine, checkpoint, checkpointEvery, signal, onStep, onNotice, onWarning }: StudentLoopOptions,
+  { openEngine, checkpoint, checkpointEvery, signal, watch, onStep, onNotice, onWarning }: StudentLoopOptions,
 ): Promise<LoopResult> {
   const saved = await checkpoint.read(step.state);
   let done = saved?.step ?? 0;
@@ -65,6 +73,7 @@ export async function runStudentLoop(
       const count = Math.min(engine.describe().stepsPerRun, steps - from);
       return Promise.all(Array.from({ length: count }, (_, i) => batches.make(from + i)));
     };
+    await watch?.begin();
     const startedMs = performance.now();
     let waitedMs = 0;
     let next = chunk(done);
@@ -82,6 +91,7 @@ export async function runStudentLoop(
         onStep(done + i + 1, steps, { total: total!, decoder: decoder!, encoder: encoder! });
       }
       done += inputs.length;
+      if (watch?.isDue(done, steps) === true) await watch.look(done, await engine.readState());
       if (done < nextSave || done === steps) continue;
       nextSave = done + checkpointEvery;
       try {

@@ -4,16 +4,21 @@ import { initEmbeddedStudents, makeEmbeddedModel, type EmbeddedStudentOptions } 
 import { makeTrainingStep } from '../nn/training-step.ts';
 import type { EngineDescription } from '../runtime/training-engine.ts';
 import { calibrateStudents } from './calibrate-students.ts';
+import type { TeacherFeatures } from './feature-cache.ts';
 import type { FeatureStore } from './feature-store.ts';
 import type { RunClass } from './snapshot.ts';
 import { runStudentLoop, type StudentLoopOptions } from './student-loop.ts';
 import { BatchMaker, fitStandardisers, trainingPictures, type TrainingPicture } from './student-batches.ts';
 import type { Teacher } from './teacher.ts';
+import type { Watch } from './watch.ts';
+import { scoreByStudents } from './watch-students.ts';
 
-export interface StudentTrainingOptions extends StudentLoopOptions {
+export interface StudentTrainingOptions extends Omit<StudentLoopOptions, 'watch'> {
   students: EmbeddedStudentOptions;
   /** Labelled defects: the students learn to disagree on them, nothing else ever sees them. */
   defects?: readonly TrainingPicture[];
+  /** Looks at labelled pictures on the way. */
+  watch?: Watch<TeacherFeatures>;
   seed: number;
   session: { provider?: string; threads?: number };
 }
@@ -48,15 +53,31 @@ export async function trainStudents(
     step.state.map(({ name, shape }) => [name, fresh.get(name)?.data ?? new Float32Array(product(shape))]),
   );
 
-  const { state, engine } = await runStudentLoop(step, () => initial, batches, options.students.steps, options);
-  const parameters = new Map(
-    model.params.map(({ name, shape }) => [name, { shape: [...shape], data: state.get(name)! }]),
-  );
-  for (const [name, { mean, divisor }] of Object.entries(standardisers)) {
-    const shape = name === 'decoderTokens' ? [classes.length, mean.length / classes.length] : [mean.length];
-    parameters.set(`standardise/${name}/mean`, { shape, data: mean });
-    parameters.set(`standardise/${name}/divisor`, { shape, data: divisor });
+  const parametersOf = (state: ReadonlyMap<string, Float32Array>): FittedStudents['parameters'] => {
+    const parameters = new Map(
+      model.params.map(({ name, shape }) => [name, { shape: [...shape], data: state.get(name)! }]),
+    );
+    for (const [name, { mean, divisor }] of Object.entries(standardisers)) {
+      const shape = name === 'decoderTokens' ? [classes.length, mean.length / classes.length] : [mean.length];
+      parameters.set(`standardise/${name}/mean`, { shape, data: mean });
+      parameters.set(`standardise/${name}/divisor`, { shape, data: divisor });
+    }
+    return parameters;
+  };
+  const { watch } = options;
+  const loop: StudentLoopOptions = { ...options, watch: undefined };
+  if (watch !== undefined) {
+    loop.watch = {
+      begin: () => watch.begin(),
+      isDue: (done, steps) => watch.isDue(done, steps),
+      look: (done, now) =>
+        watch.look('students', done, (watchedStore, pictures) =>
+          scoreByStudents(parametersOf(now), { classes, teacher, store }, { watchedStore, pictures }, options),
+        ),
+    };
   }
+  const { state, engine } = await runStudentLoop(step, () => initial, batches, options.students.steps, loop);
+  const parameters = parametersOf(state);
   return { ...(await calibrateStudents(parameters, classes, teacher, store, options)), engine };
 }
 

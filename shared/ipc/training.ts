@@ -14,6 +14,19 @@ export const trainingRequest = z.object({
   activate: z.boolean(),
 });
 
+/** How well labelled pictures that nothing learns from are told apart (AUROC, 0.5 is chance), while a model learns. */
+export const watchedCurve = z.object({
+  /** Why there is no curve; null: there is one, or it is to come. */
+  off: z.enum(['fewDefects', 'fewGood', 'noStudents', 'firstModel']).nullable(),
+  /** Pictures that are looked at again and again. */
+  good: z.int(),
+  defects: z.int(),
+  points: z.array(z.object({ part: z.enum(['memory', 'students', 'model']), step: z.int(), auroc: z.number() })),
+  /** Of the finished model, over all labelled pictures it never learnt from. */
+  finished: z.object({ auroc: z.number(), good: z.int(), defects: z.int() }).nullable(),
+});
+export type WatchedCurve = z.infer<typeof watchedCurve>;
+
 /** A training run as the screen shows it; comes with every change as an event, too. */
 export const trainingState = z.object({
   id: d.id,
@@ -28,6 +41,7 @@ export const trainingState = z.object({
   remainingMs: z.number().nullable(),
   imagesPerSecond: z.number().nullable(),
   losses: z.array(z.object({ step: z.int(), total: z.number(), decoder: z.number(), encoder: z.number() })),
+  watched: watchedCurve.nullable().default(null),
   log: z.array(z.object({ at: d.isoTime, level: z.enum(['info', 'warning', 'error']), message: d.longText })),
   modelId: d.id.nullable(),
   error: z.object({ message: z.string(), remedy: z.string().nullable() }).nullable(),

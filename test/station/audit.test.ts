@@ -31,6 +31,7 @@ afterEach(async () => {
 const feeds = {
   score: () => Promise.resolve([]),
   scoreWith: () => Promise.resolve([]),
+  cancelScoring: () => Promise.resolve(),
   modelChanged: () => Promise.resolve(),
 };
 const quality: Caller = { userId: 'u1', name: 'Ann', role: 'quality' };
