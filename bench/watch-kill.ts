@@ -7,11 +7,11 @@ import { bundleWatchWorker, killRepeatedly, seededRandom } from '../test/inspect
 
 const kills = Number(process.argv[2] ?? 200);
 const seed = Number(process.argv[3] ?? 1);
-const { worker, remove } = await bundleWatchWorker();
+const worker = await bundleWatchWorker();
 const folder = await mkdtemp(join(tmpdir(), 'twinspect-kill-'));
 try {
   const report = await killRepeatedly({
-    worker,
+    worker: worker.file,
     folder,
     kills,
     filesPerRun: 20,
@@ -27,5 +27,5 @@ try {
   process.exitCode = report.faults.length === 0 ? 0 : 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
-  await remove();
+  await worker.remove();
 }

@@ -8,7 +8,7 @@ import { greyPng } from '../test/cli/pictures.ts';
 import { bundleWatchWorker, startWatch } from '../test/inspection/watch-process.ts';
 
 const pictures = Number(process.argv[2] ?? 20_000);
-const { worker, remove } = await bundleWatchWorker();
+const worker = await bundleWatchWorker();
 const folder = await mkdtemp(join(tmpdir(), 'twinspect-soak-'));
 const inbox = join(folder, 'inbox');
 const journal = join(folder, 'results', 'journal.jsonl');
@@ -22,7 +22,7 @@ async function recordsSoFar(): Promise<number> {
 try {
   await mkdir(inbox, { recursive: true });
   const start = Date.now();
-  const { child, ended } = startWatch(worker, [inbox, '--out', join(folder, 'results'), '--until-idle', '15'], {
+  const { child, ended } = startWatch(worker.file, [inbox, '--out', join(folder, 'results'), '--until-idle', '15'], {
     RSS_EVERY_MS: '250',
   });
   const samples: { written: number; rss: number }[] = [];
@@ -60,5 +60,5 @@ try {
   process.exitCode = told === pictures && code === 0 ? 0 : 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
-  await remove();
+  await worker.remove();
 }

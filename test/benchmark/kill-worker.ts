@@ -7,7 +7,12 @@ import { pictureFromSamples } from '../../main/pictures/picture.ts';
 import { preparePicture } from '../../main/pictures/prepare.ts';
 import { byteDetector, fakeTraining, someSet } from './fakes.ts';
 
-/** A benchmark in a process of its own, to be killed: `node kill-worker.mjs FOLDER`. One line for each training. */
+/**
+ * A benchmark in a process of its own, to be killed: `node kill-worker.mjs FOLDER [STAND_STILL_IN]`. One line for each
+ * training; the one of that number never ends.
+ */
+const standStillIn = Number(process.argv[3] ?? Infinity);
+let trainings = 0;
 const set = someSet(['bottle', 'wood', 'zipper'], 3, 6, true);
 const request = { setting: 'single-class', preset: 'embedded', seeds: 4, shots: [], ablation: [], splits: [] } as const;
 const plan = makePlan(findProtocol('mvtec-ad'), set, request, null);
@@ -22,7 +27,7 @@ const results = await runBenchmark({
   parts: {
     trainModel: async (asked, onEvent) => {
       process.stdout.write(`trained ${asked.out}\n`);
-      await wait(5);
+      await wait(++trainings >= standStillIn ? 1e8 : 5);
       return fakeTraining(asked, onEvent);
     },
     openDetector: () => Promise.resolve(byteDetector()),

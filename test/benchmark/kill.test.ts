@@ -1,55 +1,42 @@
-import { build } from 'esbuild';
-import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRandom } from '../../shared/random.ts';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
-import { projectRoot } from '../../main/system/project-root.ts';
+import { bundleWorker, startWorker, type Worker } from '../killing.ts';
 
-let outdir: string;
-let worker: string;
+let worker: Worker;
 let root: string;
 
 beforeAll(async () => {
   root = await mkdtemp(path.join(tmpdir(), 'twinspect-benchmark-kill-'));
-  outdir = path.join(projectRoot(), 'node_modules', '.cache', 'twinspect', `benchmark-worker-${String(process.pid)}`);
-  worker = path.join(outdir, 'kill-worker.mjs');
-  await build({
-    ...bundleOptions,
-    entryPoints: [path.join(import.meta.dirname, 'kill-worker.ts')],
-    outfile: worker,
-    logLevel: 'error',
-  });
+  worker = await bundleWorker(path.join(import.meta.dirname, 'kill-worker.ts'));
 }, 120_000);
 afterAll(async () => {
   await rm(root, { recursive: true, force: true });
-  await rm(outdir, { recursive: true, force: true });
+  await worker.remove();
 });
 
-/** Runs until its end, or kills it hard after so many trainings and milliseconds. */
-function run(
+/**
+ * Runs until its end, or kills it hard after so many trainings and milliseconds. The worker stands still in the training
+ * after those: it gets no further before its kill, however late that comes on a busy machine.
+ */
+async function run(
   folder: string,
   killAfter?: { trainings: number; ms: number },
 ): Promise<{ trained: string[]; done?: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [worker, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let out = '';
-    let armed = false;
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString();
-      if (killAfter === undefined || armed || out.split('trained').length <= killAfter.trainings) return;
-      armed = true;
-      setTimeout(() => child.kill('SIGKILL'), killAfter.ms);
-    });
-    child.on('error', reject);
-    child.on('close', () => {
-      const lines = out.split('\n');
-      const done = lines.find((line) => line.startsWith('done'));
-      resolve({ trained: lines.filter((line) => line.startsWith('trained')), ...(done !== undefined && { done }) });
-    });
+  const args = killAfter === undefined ? [folder] : [folder, String(killAfter.trainings + 1)];
+  let armed = false;
+  const { ended } = startWorker(worker.file, args, (output, child) => {
+    if (killAfter === undefined || armed || output.split('trained').length <= killAfter.trainings) return;
+    armed = true;
+    setTimeout(() => child.kill('SIGKILL'), killAfter.ms);
   });
+  const { code, signal, out, err } = await ended;
+  expect(signal ?? code, err).toBeOneOf([0, 'SIGKILL']);
+  const lines = out.split('\n');
+  const done = lines.find((line) => line.startsWith('done'));
+  return { trained: lines.filter((line) => line.startsWith('trained')), ...(done !== undefined && { done }) };
 }
 
 test('killed at any moment, a run goes on to the same results', async () => {
@@ -74,4 +61,4 @@ test('killed at any moment, a run goes on to the same results', async () => {
   // A kill costs at most the training it hit and the one whose measuring it hit.
   expect(trainings).toBeLessThanOrEqual(12 + 2 * kills);
   expect((await readdir(folder)).sort()).toEqual(['lists', 'results', 'run.json']);
-}, 120_000);
+}, 300_000);

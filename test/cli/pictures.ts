@@ -1,5 +1,5 @@
 import { encode } from 'fast-png';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** A grey PNG; a brightness of 0..255. `salt` changes the content without changing the look. */
@@ -9,7 +9,9 @@ export function greyPng(brightness: number, side = 16, salt = 0): Uint8Array {
   return encode({ width: side, height: side, channels: 1, depth: 8, data });
 }
 
+/** At once, so that nobody who watches the folder ever sees it half-written. */
 export async function writePicture(path: string, brightness: number, side = 16, salt = 0): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, greyPng(brightness, side, salt));
+  await writeFile(`${path}.part`, greyPng(brightness, side, salt));
+  await rename(`${path}.part`, path);
 }

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import packageJson from '../../package.json' with { type: 'json' };
 import { projectRoot } from '../../main/system/project-root.ts';
 import { bundleWatchWorker, startWatch } from '../inspection/watch-process.ts';
+import type { Worker } from '../killing.ts';
 import { writePicture } from './pictures.ts';
 
 const starter = join(projectRoot(), 'main', 'cli', 'twinspect.mjs');
@@ -73,16 +74,15 @@ test('package-lock.json names the binaries of every platform: npm ci refuses a l
 });
 
 describe('a running watch', () => {
-  let worker: string;
-  let remove: () => Promise<void>;
+  let worker: Worker;
   beforeAll(async () => {
-    ({ worker, remove } = await bundleWatchWorker());
+    worker = await bundleWatchWorker();
   });
-  afterAll(() => remove());
+  afterAll(() => worker.remove());
 
   test.skipIf(process.platform === 'win32')('Ctrl-C ends it in order, with its counters', async () => {
     await writePicture(join(folder, 'in', 'a.png'), 20);
-    const { child, ended } = startWatch(worker, [join(folder, 'in'), '--settle', '20', '--interval', '50']);
+    const { child, ended } = startWatch(worker.file, [join(folder, 'in'), '--settle', '20', '--interval', '50']);
     child.stdout?.once('data', () => child.kill('SIGINT'));
     const { code, out, err } = await ended;
     expect(code).toBe(0);
@@ -94,7 +94,7 @@ describe('a running watch', () => {
     for (let i = 0; i < 40; i++) await writePicture(join(folder, 'in', `${String(i)}.png`), 20, 16, i);
     const child = spawn(
       process.execPath,
-      [worker, 'watch', join(folder, 'in'), '--model', 'x', '--json', '--settle', '20', '--until-idle', '0.3'],
+      [worker.file, 'watch', join(folder, 'in'), '--model', 'x', '--json', '--settle', '20', '--until-idle', '0.3'],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let err = '';

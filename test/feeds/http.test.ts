@@ -83,10 +83,13 @@ test('silence, pictures too large and redirections are refused', async () => {
     (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
     (_, response) => response.writeHead(200, { 'content-type': 'image/jpeg' }).end('fine'),
   ];
-  const url = await serve((request, response) => answers.shift()!(request, response));
-  const { parts, news } = await take(url, 1, { silenceMs: 100, mostBytes: 1000 });
+  // The last one stays: on a busy machine it may be too late for one request and be asked for again.
+  const url = await serve((request, response) =>
+    (answers.length > 1 ? answers.shift()! : answers[0]!)(request, response),
+  );
+  const { parts, news } = await take(url, 1, { silenceMs: 500, mostBytes: 1000 });
   expect(parts.map(bytesOf)).toEqual(['fine']);
-  expect(answers).toHaveLength(0);
+  expect(answers).toHaveLength(1);
   expect(news.map(({ type }) => type)).toEqual(['lost', 'back']);
 });
 
@@ -98,13 +101,16 @@ test.each([
   const url = await serve((request, response) => {
     response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary="--edge"' });
     const timer = setInterval(() => {
-      frame += 1;
-      const body = `frame ${String(frame)} \r\n of bytes`;
-      const length = withLength ? `Content-Length: ${String(body.length)}\r\n` : '';
-      const text = `--edge\r\nContent-Type: image/jpeg\r\n${length}\r\n${body}\r\n`;
-      // In two pieces, as a network cuts it.
-      response.write(text.slice(0, 30));
-      response.write(text.slice(30));
+      // Several at once: on a busy machine the timer may not come more often than pictures are taken.
+      for (let i = 0; i < 3; i++) {
+        frame += 1;
+        const body = `frame ${String(frame)} \r\n of bytes`;
+        const length = withLength ? `Content-Length: ${String(body.length)}\r\n` : '';
+        const text = `--edge\r\nContent-Type: image/jpeg\r\n${length}\r\n${body}\r\n`;
+        // In two pieces, as a network cuts it.
+        response.write(text.slice(0, 30));
+        response.write(text.slice(30));
+      }
     }, 10);
     request.on('close', () => clearInterval(timer));
   });

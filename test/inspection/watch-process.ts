@@ -1,50 +1,16 @@
-import { build } from 'esbuild';
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
-import { projectRoot } from '../../main/system/project-root.ts';
 import { greyPng } from '../cli/pictures.ts';
+import { bundleWorker, startWorker, type RunningWorker, type Worker } from '../killing.ts';
 
 /** Bundles the worker, so that plain Node can run it. */
-export async function bundleWatchWorker(): Promise<{ worker: string; remove: () => Promise<void> }> {
-  const root = projectRoot();
-  const outdir = join(root, 'node_modules', '.cache', 'twinspect', `watch-worker-${String(process.pid)}`);
-  await build({
-    ...bundleOptions,
-    entryPoints: [join(root, 'test', 'inspection', 'watch-worker.ts')],
-    outdir,
-    outExtension: { '.js': '.mjs' },
-    splitting: true,
-    logLevel: 'error',
-  });
-  return { worker: join(outdir, 'watch-worker.mjs'), remove: () => rm(outdir, { recursive: true, force: true }) };
-}
+export const bundleWatchWorker = (): Promise<Worker> => bundleWorker(join(import.meta.dirname, 'watch-worker.ts'));
 
-export interface WatchProcess {
-  child: ChildProcess;
-  /** All of standard output, once the process has ended. */
-  ended: Promise<{ code: number | null; out: string; err: string }>;
-}
-
-export function startWatch(worker: string, args: readonly string[], env: Record<string, string> = {}): WatchProcess {
-  const child = spawn(process.execPath, [worker, 'watch', '--model', 'fake.twin', '--json', ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const ended = new Promise<{ code: number | null; out: string; err: string }>((done) => {
-    child.on('close', (code) => {
-      done({ code, out, err });
-    });
-  });
-  return { child, ended };
-}
+export const startWatch = (worker: string, args: readonly string[], env: Record<string, string> = {}): RunningWorker =>
+  startWorker(worker, ['watch', '--model', 'fake.twin', '--json', ...args], undefined, env);
 
 /** A file as it is to end up, and the verdict it must get. */
 interface ExpectedFile {
@@ -183,7 +149,7 @@ async function killAfter(child: ChildProcess, ms: number): Promise<void> {
 async function killAfterRecords(child: ChildProcess, count: number, ms: number): Promise<void> {
   let heard = 0;
   await new Promise<void>((done) => {
-    const timer = setTimeout(done, 10_000);
+    const timer = setTimeout(done, 60_000);
     child.stdout?.on('data', (text: string) => {
       heard += text.split('\n').length - 1;
       if (heard < count) return;

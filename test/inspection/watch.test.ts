@@ -29,6 +29,9 @@ interface Watching {
   ended: Promise<WatchSummary>;
   /** Waits until that many records were heard of. */
   heard: (count: number) => Promise<void>;
+  /** Waits until the folder was looked at that often with nothing new in it, from now on. */
+  idle: (looks?: number) => Promise<void>;
+  until: (holds: () => boolean) => Promise<void>;
 }
 
 function startWatching(options: Partial<WatchOptions> = {}): Watching {
@@ -55,7 +58,7 @@ function startWatching(options: Partial<WatchOptions> = {}): Watching {
   );
   const until = async (holds: () => boolean): Promise<void> => {
     for (let waited = 0; !holds(); waited += 10) {
-      if (waited > 10_000) throw new Error(`waited in vain; heard ${JSON.stringify(records.map((r) => r.file))}`);
+      if (waited > 30_000) throw new Error(`waited in vain; heard ${JSON.stringify(records.map((r) => r.file))}`);
       await Promise.race([pause(10), ended]);
     }
   };
@@ -68,6 +71,11 @@ function startWatching(options: Partial<WatchOptions> = {}): Watching {
       return ended;
     },
     heard: (count) => until(() => records.length >= count),
+    idle: (looks = 3) => {
+      const before = states.length;
+      return until(() => states.slice(before).filter(({ type }) => type === 'idle').length >= looks);
+    },
+    until,
   };
 }
 
@@ -88,7 +96,7 @@ describe('what counts as a part', () => {
     await writePicture(join(inbox, 'a.png'), 130);
     const second = startWatching();
     await second.heard(1);
-    await pause(250);
+    await second.idle();
     const { counters, totals } = await second.stop();
     expect(names(second.records)).toEqual(['a.png']);
     expect(second.records[0]).toMatchObject({ verdict: 'review' });
@@ -98,7 +106,8 @@ describe('what counts as a part', () => {
   });
 
   test('a file that is still growing is waited for; one renamed into the folder counts at once', async () => {
-    const watching = startWatching({ settleMs: 500 });
+    // Longer than any pause of the one who writes, on a busy machine, too.
+    const watching = startWatching({ settleMs: 2000, emptyPatienceMs: 4000 });
     const picture = greyPng(20, 64);
     const path = join(inbox, 'slow.png');
     await writeFile(path, '');
@@ -119,7 +128,7 @@ describe('what counts as a part', () => {
     await writePicture(join(inbox, 'a.png'), 220);
     const watching = startWatching({ resultsDir: join(inbox, 'out') });
     await watching.heard(1);
-    await pause(250);
+    await watching.idle();
     await watching.stop();
     expect(names(watching.records)).toEqual(['a.png']);
     expect(await readdir(join(inbox, 'out', 'overlays'))).toHaveLength(1);
@@ -167,6 +176,7 @@ describe('trouble', () => {
     const watching = startWatching();
     await watching.heard(1);
     await rename(inbox, `${inbox}-away`);
+    await watching.until(() => watching.states.some(({ type }) => type === 'folderGone'));
     await pause(250);
     expect(watching.states.filter(({ type }) => type === 'folderGone')).toHaveLength(1);
     await rename(`${inbox}-away`, inbox);

@@ -1,58 +1,52 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { expect, it } from 'vitest';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
 import { verifyAuditLog } from '../../main/audit/verify.mjs';
 import { eventLine } from '../../shared/audit/event.ts';
 import { createRandom } from '../../shared/random.ts';
+import { bundleWorker, startWorker } from '../killing.ts';
 import { noFilter, temporaryFolder, temporaryStore } from './helpers.ts';
 
 const rounds = 20;
 
-/** Everything the worker said to be durable before it was killed. */
-function runUntilKilled(worker: string, folder: string, run: number, killAfterMs: number): Promise<string[]> {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [worker, folder, String(run)], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    let errors = '';
-    child.stdout.on('data', (piece: Buffer) => {
-      const first = said === '';
-      said += piece.toString();
-      if (first) setTimeout(() => child.kill('SIGKILL'), killAfterMs);
-    });
-    child.stderr.on('data', (piece: Buffer) => (errors += piece.toString()));
-    child.on('exit', (code) => {
-      if (code !== null) fail(new Error(`the worker ended by itself: ${errors}`));
-      // What comes after the last line feed was cut off.
-      else done(said.split('\n').slice(0, -1));
-    });
+/**
+ * Everything the worker said to be durable before it was killed.
+ * @param lines what it says before the kill comes: counted in its own work, for a busy machine or a slow disk does
+ *   little in any time
+ */
+async function runUntilKilled(
+  worker: string,
+  folder: string,
+  run: number,
+  lines: number,
+  thenMs: number,
+): Promise<string[]> {
+  let armed = false;
+  const { ended } = startWorker(worker, [folder, String(run)], (said, child) => {
+    if (armed || said.split('\n').length <= lines) return;
+    armed = true;
+    setTimeout(() => child.kill('SIGKILL'), thenMs);
   });
+  const { code, out, err } = await ended;
+  if (code !== null) throw new Error(`the worker ended by itself: ${err}`);
+  // What comes after the last line feed was cut off.
+  return out.split('\n').slice(0, -1);
 }
 
 it(
   `loses nothing that was said to be durable when killed at any moment, ${rounds} times`,
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const folder = temporaryFolder();
-    // Beside the repository's packages, so that the worker finds the native ones.
-    const bundleFolder = mkdtempSync(join(import.meta.dirname, '..', '..', 'node_modules', '.twinspect-kill-'));
-    const worker = join(bundleFolder, 'worker.mjs');
+    const worker = await bundleWorker(join(import.meta.dirname, 'kill-worker.ts'));
     const random = createRandom(3);
     const presented = new Set<number>();
     const decided = new Map<number, string>();
     const answered = new Set<number>();
     try {
-      await build({
-        ...bundleOptions,
-        entryPoints: [join(import.meta.dirname, 'kill-worker.ts')],
-        outfile: worker,
-        logLevel: 'error',
-      });
       for (let run = 0; run < rounds; run++) {
-        for (const line of await runUntilKilled(worker, folder, run, 20 + random.int(200))) {
+        for (const line of await runUntilKilled(worker.file, folder, run, 3 + random.int(30), random.int(100))) {
           const [what, id, verdict] = line.split(' ');
           if (what === 'presented') presented.add(Number(id));
           if (what === 'decided') decided.set(Number(id), verdict!);
@@ -60,7 +54,7 @@ it(
         }
       }
     } finally {
-      rmSync(bundleFolder, { recursive: true, force: true });
+      await worker.remove();
     }
     expect(decided.size).toBeGreaterThan(rounds);
 

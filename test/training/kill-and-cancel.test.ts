@@ -1,22 +1,18 @@
-import { build } from 'esbuild';
-import { spawn } from 'node:child_process';
-import { watch } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingPhase } from '../../shared/training-events.ts';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
 import { parseSafetensorsFile } from '../../main/backbones/safetensors.ts';
-import { projectRoot } from '../../main/system/project-root.ts';
 import type { TrainingRequest } from '../../main/training/request.ts';
 import { trainModel } from '../../main/training/run.ts';
+import { bundleWorker, type Worker } from '../killing.ts';
+import { killedAfterCheckpoint } from './killed-training.ts';
 import { ignore, never, openPackage, twoParts, Workplace } from './small-data.ts';
 
 const steps = 6;
 const checkpointEvery = 2;
 let place: Workplace;
-let outdir: string;
-let worker: string;
+let worker: Worker;
 /** The graph of a training that nobody disturbed. */
 let undisturbed: Uint8Array;
 
@@ -26,20 +22,12 @@ beforeAll(async () => {
   const request = place.request({ instant: false, steps });
   await trainModel(request, ignore, never);
   undisturbed = (await openPackage(request.out)).graph;
-
-  outdir = path.join(projectRoot(), 'node_modules', '.cache', 'twinspect', `train-worker-${String(process.pid)}`);
-  worker = path.join(outdir, 'train-worker.mjs');
-  await build({
-    ...bundleOptions,
-    entryPoints: [path.join(import.meta.dirname, 'train-worker.ts')],
-    outfile: worker,
-    logLevel: 'error',
-  });
+  worker = await bundleWorker(path.join(import.meta.dirname, 'train-worker.ts'));
 }, 120_000);
 
 afterAll(async () => {
   await place.remove();
-  await rm(outdir, { recursive: true, force: true });
+  await worker.remove();
 });
 
 /** Resumes a disturbed training and expects the graph of the undisturbed one, and a clean folder. */
@@ -61,18 +49,8 @@ describe('a training that is killed', () => {
   it('goes on from its checkpoint and ends in exactly the same graph', async () => {
     const request = place.request({ instant: false, steps });
     await mkdir(path.dirname(request.out));
-    const child = spawn(process.execPath, [worker, JSON.stringify(request), JSON.stringify(checkpointEvery)], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let errors = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-    // The moment the first checkpoint has its name, between one step and the next.
-    const watcher = watch(path.dirname(request.out), (_event, name) => {
-      if (name === 'model.twin.checkpoint') child.kill('SIGKILL');
-    });
-    const signal = await new Promise((done) => child.on('close', (_code, by) => done(by)));
-    watcher.close();
-    expect(signal, errors).toBe('SIGKILL');
+    const { signal, err } = await killedAfterCheckpoint(worker, request, checkpointEvery);
+    expect(signal, err).toBe('SIGKILL');
     expect(await place.written(request)).toContain('model.twin.checkpoint');
     expect(await place.written(request)).not.toContain('model.twin');
     expect(await savedStep(request)).toBeGreaterThanOrEqual(checkpointEvery);

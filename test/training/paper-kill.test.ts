@@ -1,14 +1,11 @@
-import { build } from 'esbuild';
-import { spawn } from 'node:child_process';
-import { watch } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainingPhase } from '../../shared/training-events.ts';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
-import { projectRoot } from '../../main/system/project-root.ts';
 import type { TrainingRequest } from '../../main/training/request.ts';
 import { trainModel } from '../../main/training/run.ts';
+import { bundleWorker, type Worker } from '../killing.ts';
+import { killedAfterCheckpoint } from './killed-training.ts';
 import { ignore, never, openPackage, twoParts, Workplace } from './small-data.ts';
 import { tinyPaper, tinySettings, writeTinyTeacher } from './tiny-paper.ts';
 
@@ -18,7 +15,7 @@ const checkpointEvery = 2;
 const settings = { ...tinySettings, microBatch: 2 };
 let place: Workplace;
 let teacher: string;
-let outdir: string;
+let worker: Worker;
 /** The graph of a training that nobody disturbed. */
 let undisturbed: Uint8Array;
 
@@ -29,18 +26,12 @@ beforeAll(async () => {
   const request = tinyPaper(place, teacher, { steps, settings });
   await trainModel(request, ignore, never);
   undisturbed = (await openPackage(request.out)).graph;
-  outdir = path.join(projectRoot(), 'node_modules', '.cache', 'twinspect', `paper-worker-${String(process.pid)}`);
-  await build({
-    ...bundleOptions,
-    entryPoints: [path.join(import.meta.dirname, 'train-worker.ts')],
-    outfile: path.join(outdir, 'train-worker.mjs'),
-    logLevel: 'error',
-  });
+  worker = await bundleWorker(path.join(import.meta.dirname, 'train-worker.ts'));
 }, 120_000);
 
 afterAll(async () => {
   await place.remove();
-  await rm(outdir, { recursive: true, force: true });
+  await worker.remove();
 });
 
 /** Resumes and expects the undisturbed graph, bit by bit, and a clean folder. */
@@ -60,18 +51,8 @@ describe("a training of the paper's students", () => {
   it('that is killed goes on from its checkpoint and ends in exactly the same graph', async () => {
     const request = tinyPaper(place, teacher, { steps, settings });
     await mkdir(path.dirname(request.out));
-    const worker = path.join(outdir, 'train-worker.mjs');
-    const child = spawn(process.execPath, [worker, JSON.stringify(request), JSON.stringify(checkpointEvery)], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let errors = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-    const watcher = watch(path.dirname(request.out), (_event, name) => {
-      if (name === 'model.twin.checkpoint') child.kill('SIGKILL');
-    });
-    const signal = await new Promise((done) => child.on('close', (_code, by) => done(by)));
-    watcher.close();
-    expect(signal, errors).toBe('SIGKILL');
+    const { signal, err } = await killedAfterCheckpoint(worker, request, checkpointEvery);
+    expect(signal, err).toBe('SIGKILL');
     expect(await place.written(request)).toContain('model.twin.checkpoint');
     for (const name of await place.written(request)) {
       if (name.startsWith('.tmp-')) await rm(path.join(path.dirname(request.out), name));
