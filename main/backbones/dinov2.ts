@@ -51,6 +51,12 @@ export interface Dinov2Weights {
   readonly statement: string;
 }
 
+/** What a graph needs of an encoder's weights, wherever they come from. */
+export type EncoderWeights = Pick<
+  Dinov2Weights,
+  'registers' | 'embedDim' | 'depth' | 'heads' | 'patch' | 'storedGrid' | 'tensors'
+>;
+
 /** What a preset needs; a file that is something else is refused, saying what it is. */
 export interface ExpectedDinov2 {
   readonly size?: Dinov2Size;

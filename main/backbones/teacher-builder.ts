@@ -2,11 +2,11 @@
 import { UserError } from '../../shared/errors.ts';
 import type { Grid, PositionMode } from '../nn/resample.ts';
 import type { OnnxGraph } from '../onnx/graph.ts';
-import type { Dinov2Weights } from './dinov2.ts';
+import type { EncoderWeights } from './dinov2.ts';
 import { TeacherWeights, type TeacherPrecision } from './teacher-weights.ts';
 
 /** LayerNorm of DINOv2's encoder. */
-const layerNormEps = 1e-6;
+const dinov2Eps = 1e-6;
 
 /** ImageNet's mean and standard deviation on values of 0..255, as DINOv2 was trained. */
 export const dinov2Mean = [123.675, 116.28, 103.53] as const;
@@ -24,6 +24,8 @@ export interface TeacherOptions {
    * the caller.
    */
   readonly input?: 'pixels' | 'image';
+  /** Default: DINOv2's 1e-6. */
+  readonly layerNormEps?: number;
   /** Subtracted from RGB values of 0..255, then divided by `scale`. Default: {@link dinov2Mean}, {@link dinov2Scale}. */
   readonly mean?: readonly number[];
   readonly scale?: readonly number[];
@@ -34,7 +36,10 @@ export interface TeacherOptions {
  * (N = rows * columns); C is the embedding's width; layers count from 1.
  */
 export interface TeacherValues {
-  /** Normalised pixels of every patch in the order of the projection's weights (channel, row, column): `[B, N, 588]`. */
+  /**
+   * Normalised pixels of every patch in the order of the projection's weights (channel, row, column): `[B, N, 588]`. Empty
+   * for an encoder that was given embedded tokens.
+   */
   readonly patches: string;
   /** Embedded tokens before the first block, `[B, T, C]`. */
   readonly tokens0: string;
@@ -76,18 +81,26 @@ export function teacherGrid({ width, height }: Pick<TeacherOptions, 'width' | 'h
 
 /** Builds blocks as they are asked for. */
 export class Teacher implements TeacherValues {
-  readonly patches: string;
+  readonly patches: string = '';
   readonly tokens0: string;
   readonly tokens: number;
   readonly grid: Grid;
   readonly #graph: OnnxGraph;
-  readonly #weights: Dinov2Weights;
+  readonly #weights: EncoderWeights;
   readonly #constants: TeacherWeights;
+  readonly #eps: number;
   /** Outputs of the blocks so far, `[B*T, C]`; the first is the embedding. */
   readonly #flat: string[];
   readonly #layers = new Map<number, string>();
 
-  constructor(graph: OnnxGraph, pixels: string, weights: Dinov2Weights, options: TeacherOptions, prefix: string) {
+  /** @param source pixels, or tokens that another encoder has embedded */
+  constructor(
+    graph: OnnxGraph,
+    source: string | { readonly tokens0: string },
+    weights: EncoderWeights,
+    options: TeacherOptions,
+    prefix: string,
+  ) {
     this.#graph = graph;
     this.#weights = weights;
     this.#constants = new TeacherWeights(graph, weights, options.precision ?? 'float32', prefix);
@@ -95,7 +108,14 @@ export class Teacher implements TeacherValues {
     const { rows, columns } = this.grid;
     const { embedDim, registers, patch } = weights;
     this.tokens = 1 + registers + rows * columns;
+    this.#eps = options.layerNormEps ?? dinov2Eps;
+    if (typeof source !== 'string') {
+      this.tokens0 = source.tokens0;
+      this.#flat = [this.#reshape(this.tokens0, [-1, embedDim])];
+      return;
+    }
 
+    const pixels = source;
     const flatPatches = options.input === 'image' ? this.#cutPatches(pixels) : this.#normalisedPatches(pixels, options);
     this.patches = this.#reshape(flatPatches, [-1, rows * columns, 3 * patch * patch]);
     const embedded = this.#reshape(this.#constants.dense(flatPatches, 'patch_embed.proj'), [
@@ -147,7 +167,7 @@ export class Teacher implements TeacherValues {
     return this.#graph.node(
       'LayerNormalization',
       [x, constants.plain(`${name}.weight`), constants.plain(`${name}.bias`)],
-      { axis: { int: -1 }, epsilon: { float: layerNormEps } },
+      { axis: { int: -1 }, epsilon: { float: this.#eps } },
     )[0];
   }
 

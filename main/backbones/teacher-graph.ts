@@ -5,7 +5,7 @@
  * (ViT-L with two students) the numbers go into `<name>.data` beside it, which ONNX Runtime maps.
  */
 import { OnnxGraph } from '../onnx/graph.ts';
-import type { Dinov2Weights } from './dinov2.ts';
+import type { Dinov2Weights, EncoderWeights } from './dinov2.ts';
 import { Teacher, type TeacherOptions, type TeacherValues } from './teacher-builder.ts';
 import { writeGraph, type WrittenGraph } from './write-graph.ts';
 
@@ -22,18 +22,19 @@ export { writeGraph, type WrittenGraph } from './write-graph.ts';
 
 /**
  * Adds the teacher to a graph. Its numbers are read when the graph is written, with `chunks` or `external`.
- * @param pixels value uint8 `[B, H, W, 3]`, RGB (normalisation happens in the graph), B open or fixed; see `input`
+ * @param source value uint8 `[B, H, W, 3]`, RGB (normalisation happens in the graph), B open or fixed; see `input`. Or tokens
+ *   `[B, T, C]` that another encoder of this grid has embedded.
  * @param prefix of the constants' names
  * @throws UserError `inputSizeUnfit`
  */
 export function addTeacher(
   graph: OnnxGraph,
-  pixels: string,
-  weights: Dinov2Weights,
+  source: string | { readonly tokens0: string },
+  weights: EncoderWeights,
   options: TeacherOptions,
   prefix = 'teacher.',
 ): TeacherValues {
-  return new Teacher(graph, pixels, weights, options, prefix);
+  return new Teacher(graph, source, weights, options, prefix);
 }
 
 export interface TeacherGraphOptions extends TeacherOptions {

@@ -2,7 +2,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { positionMatrix, resamplePositions, type Grid, type PositionMode } from '../nn/resample.ts';
 import type { OnnxDtype, OnnxGraph } from '../onnx/graph.ts';
-import type { Dinov2Weights } from './dinov2.ts';
+import type { EncoderWeights } from './dinov2.ts';
 import { elementCount, readRows, readWeight, Scratch } from './weight-tensor.ts';
 
 /**
@@ -80,7 +80,7 @@ export function quantiseRows(data: Float32Array, rows: number, columns: number):
 /** Puts the weights of one encoder into one graph, which is written by one writer at a time. */
 export class TeacherWeights {
   readonly #graph: OnnxGraph;
-  readonly #weights: Dinov2Weights;
+  readonly #weights: EncoderWeights;
   readonly #precision: TeacherPrecision;
   readonly #prefix: string;
   readonly #known = new Set<string>();
@@ -92,7 +92,7 @@ export class TeacherWeights {
   }
 
   /** @param prefix of the constants' names, to keep them apart from other networks in the graph */
-  constructor(graph: OnnxGraph, weights: Dinov2Weights, precision: TeacherPrecision, prefix: string) {
+  constructor(graph: OnnxGraph, weights: EncoderWeights, precision: TeacherPrecision, prefix: string) {
     this.#graph = graph;
     this.#weights = weights;
     this.#precision = precision;

@@ -21,8 +21,16 @@ export interface StoredTensor {
 /** A tensor of a network, put together from stretches of its weight file, in row order. */
 export interface WeightTensor {
   readonly shape: readonly number[];
-  /** What is written one after the other to get the tensor; `zeros` stands for that many numbers 0. */
-  readonly pieces: readonly (StoredTensor | { readonly zeros: number })[];
+  /**
+   * What is written one after the other to get the tensor: stretches of files, `zeros` numbers 0, or numbers that are in
+   * memory already.
+   */
+  readonly pieces: readonly (StoredTensor | { readonly zeros: number } | { readonly values: Float32Array })[];
+}
+
+/** A tensor whose numbers are in memory; they are read when the tensor is, and never changed. */
+export function tensorInMemory(shape: readonly number[], values: Float32Array): WeightTensor {
+  return { shape, pieces: [{ values }] };
 }
 
 export function elementCount(shape: readonly number[]): number {
@@ -159,6 +167,11 @@ export async function readWeight(
     new Float32Array(allocate(count * Float32Array.BYTES_PER_ELEMENT));
   const read = async (piece: WeightTensor['pieces'][number]): Promise<Float32Array<ArrayBuffer>> => {
     if ('zeros' in piece) return floatsOf(piece.zeros).fill(0);
+    if ('values' in piece) {
+      const copy = floatsOf(piece.values.length);
+      copy.set(piece.values);
+      return copy;
+    }
     const floats = toFloats(await readStretch(piece, allocate), piece.dtype, allocate);
     const data = piece.strides === undefined ? floats : gather(floats, piece.shape, piece.strides);
     const bad = firstNonFinite(data);
@@ -174,6 +187,11 @@ export async function readWeight(
     at += data.length;
   }
   return out;
+}
+
+function lengthOf(piece: WeightTensor['pieces'][number]): number {
+  if ('zeros' in piece) return piece.zeros;
+  return 'values' in piece ? piece.values.length : elementCount(piece.shape);
 }
 
 /**
@@ -195,12 +213,13 @@ export async function readRows(
   const pieces: WeightTensor['pieces'][number][] = [];
   let at = 0;
   for (const piece of tensor.pieces) {
-    const length = 'zeros' in piece ? piece.zeros : elementCount(piece.shape);
+    const length = lengthOf(piece);
     const first = Math.max(0, begin - at);
     const taken = Math.min(length, end - at) - first;
     at += length;
     if (taken <= 0) continue;
     if ('zeros' in piece) pieces.push({ zeros: taken });
+    else if ('values' in piece) pieces.push({ values: piece.values.subarray(first, first + taken) });
     else {
       const bytes = floatBytes[piece.dtype];
       const byteOffset = piece.byteOffset + first * bytes;

@@ -1,10 +1,14 @@
-import type { Dinov2Weights } from '../backbones/dinov2.ts';
+import type { Dinov2Weights, EncoderWeights } from '../backbones/dinov2.ts';
 import { addTeacher } from '../backbones/teacher-graph.ts';
+import { tensorInMemory, type WeightTensor } from '../backbones/weight-tensor.ts';
+import { readStudents } from '../nn/paper-detector.ts';
 import type { PositionMode } from '../nn/resample.ts';
+import { tf } from '../nn/tf.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto, type TraceInput } from '../onnx/tracing-backend.ts';
+import { addDecoderStudent } from './decoder-graph.ts';
 import { fusedOutputs } from './fused-graph.ts';
-import { runPaperDetector, type FittedPaperStudents } from './paper-tensors.ts';
+import type { FittedPaperStudents } from './paper-tensors.ts';
 
 /** Stands for the dynamic batch while tracing: a prime larger than any real dimension. */
 const batchSentinel = 1_000_003;
@@ -21,38 +25,59 @@ export interface PaperFusedModel {
 /**
  * The paper's whole detector as one ONNX graph: input `pixels` `[batch, S, S, 3]` uint8 RGB (S = the size pictures are
  * resized to), outputs `fusedOutputs`. The centre crop, normalisation, teacher, students, score and map are inside; the
- * teacher's numbers are read from its file when the graph is written.
+ * teacher's numbers are read from its file when the graph is written. Teacher and students are written operator by
+ * operator, the reading of their outputs is traced; the trainer's own scores come from tracing it all (`PaperScorer`), so
+ * that the parity gate compares two ways of writing the same network.
  */
 export function buildPaperGraph({ weights, positionMode, groups, students }: PaperFusedModel): OnnxGraph {
   const { options, scoring } = students;
   const { size, crop } = scoring;
   const graph = new OnnxGraph('twinspect');
   const pixels = graph.input('pixels', 'uint8', ['batch', size, size, 3]);
-  const teacher = addTeacher(graph, cropped(graph, pixels, size, crop), weights, {
+  const croppedPixels = cropped(graph, pixels, size, crop);
+  const teacher = addTeacher(graph, croppedPixels, weights, {
     width: crop,
     height: crop,
     positionMode,
   });
-  const own = options.encoder.embeddings === 'own';
-  const cells = teacher.grid.rows * teacher.grid.columns;
+  const common = { ...weights, heads: options.heads };
+  let encoder: string | undefined;
+  if (options.objective !== 'decoder') {
+    const own = options.encoder.embeddings === 'own';
+    const student = { ...common, depth: options.encoder.depth, tensors: tensorsOf('encoder/', students) };
+    const seen = own ? croppedPixels : { tokens0: teacher.tokens0 };
+    const { layerNormEps } = options.encoder;
+    const shape = { width: crop, height: crop, positionMode: options.positionMode, layerNormEps };
+    encoder = addTeacher(graph, seen, student, shape, 'encoder.').classTokens;
+  }
+  const targets = [teacher.groupMean(groups[0]), teacher.groupMean(groups[1])] as const;
+  let decoder: readonly [string, string] | undefined;
+  if (options.objective !== 'encoder') {
+    const student: EncoderWeights = { ...common, tensors: tensorsOf('decoder/', students) };
+    const shape = { ...options.decoder, tokens: teacher.tokens };
+    decoder = addDecoderStudent(graph, targets, student, shape, 'decoder.');
+  }
+
   const float = (value: string, ...shape: number[]): TraceInput => ({
     value,
     shape: [batchSentinel, ...shape],
     dtype: 'float32',
   });
+  const tokens = (value: string): TraceInput => float(value, teacher.tokens, options.embedDim);
+  const classTokens = (value: string): TraceInput => float(value, options.encoder.depth + 1, options.embedDim);
+  const inputs = [...targets.map(tokens), classTokens(teacher.classTokens)];
+  if (encoder !== undefined) inputs.push(classTokens(encoder));
+  if (decoder !== undefined) inputs.push(...decoder.map(tokens));
   const values = traceInto(
     graph,
-    [
-      float(teacher.groupMean(groups[0]), teacher.tokens, options.embedDim),
-      float(teacher.groupMean(groups[1]), teacher.tokens, options.embedDim),
-      float(teacher.classTokens, options.encoder.depth + 1, options.embedDim),
-      own
-        ? float(teacher.patches, cells, 3 * options.patch ** 2)
-        : float(teacher.tokens0, teacher.tokens, options.embedDim),
-    ],
-    (group1, group2, classTokens, seen) => {
-      const features = { group1: group1!, group2: group2!, classTokens: classTokens!, seen: seen! };
-      const outputs = runPaperDetector(features, students);
+    inputs,
+    (group1, group2, teacherClasses, ...rest) => {
+      const features = { group1: group1!, group2: group2!, classTokens: teacherClasses! };
+      const student = encoder === undefined ? undefined : tf.transpose(rest.shift()!, [1, 0, 2]);
+      const rebuilt = decoder === undefined ? undefined : ([rest[0]!, rest[1]!] as const);
+      const { shape, data } = students.centres;
+      const centres = tf.tensor(data, [...shape]);
+      const outputs = readStudents(features, { encoder: student, decoder: rebuilt }, centres, options, scoring);
       return fusedOutputs.map((name) => outputs[name]);
     },
     { batch: batchSentinel },
@@ -63,6 +88,12 @@ export function buildPaperGraph({ weights, positionMode, groups, students }: Pap
     graph.output(name, value, dtype === 'int32' ? 'int32' : 'float32', shape);
   });
   return graph;
+}
+
+/** A student's trained numbers by the names that the graph builders know. */
+function tensorsOf(prefix: string, { params }: FittedPaperStudents): Map<string, WeightTensor> {
+  const mine = [...params].filter(([name]) => name.startsWith(prefix));
+  return new Map(mine.map(([name, { shape, data }]) => [name.slice(prefix.length), tensorInMemory(shape, data)]));
 }
 
 /** The centre of the input, `[batch, crop, crop, 3]`, half the difference rounded to even. */

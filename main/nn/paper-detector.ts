@@ -48,6 +48,14 @@ export function uncropMatrix(size: number, crop: number, inner: Matrix): Matrix 
   return { rows: size, columns: inner.columns, data };
 }
 
+/** What the students made of a picture's features; undefined where the objective has no such student. */
+export interface StudentOutputs {
+  /** Class tokens `[m, B, C]`. */
+  readonly encoder: Tensor | undefined;
+  /** Both group means, all tokens: `[B, T, C]` each, in the order of the teacher's groups. */
+  readonly decoder: readonly [Tensor, Tensor] | undefined;
+}
+
 /**
  * Scores pictures with trained students.
  *
@@ -66,8 +74,38 @@ export function detectPaper(
   options: PaperModelOptions,
   scoring: PaperScoring,
 ): DetectorOutputs {
+  const { objective, heads, patch } = options;
+  const positions = () => positionMatrix(scoring.grid, options.storedGrid, options.positionMode);
+  const input =
+    options.encoder.embeddings === 'own'
+      ? ({ embeddings: 'own', patches: features.seen, positions: positions() } as const)
+      : ({ embeddings: 'shared', tokens0: features.seen } as const);
+  const students: StudentOutputs = {
+    encoder:
+      objective === 'decoder'
+        ? undefined
+        : runEncoderStudent(input, paramsOf('encoder/', params), { ...options.encoder, heads, patch }),
+    decoder:
+      objective === 'encoder'
+        ? undefined
+        : runDecoderStudent([features.group1, features.group2], paramsOf('decoder/', params), {
+            ...options.decoder,
+            heads,
+          }),
+  };
+  return readStudents(features, students, centres, options, scoring);
+}
+
+/** The second half of {@link detectPaper}: from what the students made to scores and map. */
+export function readStudents(
+  features: Omit<PaperFeatureTensors, 'seen'>,
+  students: StudentOutputs,
+  centres: Tensor,
+  options: PaperModelOptions,
+  scoring: PaperScoring,
+): DetectorOutputs {
   const { grid, crop, size } = scoring;
-  const { registers, objective } = options;
+  const { registers } = options;
   const count = options.encoder.depth + 1;
   const last = tf.squeeze(tf.slice(features.classTokens, [0, count - 1, 0], [-1, 1, -1]), [1]);
   const distances = tf.mean(tf.square(tf.sub(tf.expandDims(last, 1), tf.expandDims(centres, 0))), 2);
@@ -77,31 +115,17 @@ export function detectPaper(
   const zero = tf.mul(classDistance, 0);
 
   let errors: Tensor | undefined;
-  if (objective !== 'decoder') {
-    const vit = { ...options.encoder, heads: options.heads, patch: options.patch };
-    const own = options.encoder.embeddings === 'own';
-    const input = own
-      ? ({
-          embeddings: 'own',
-          patches: features.seen,
-          positions: positionMatrix(grid, options.storedGrid, options.positionMode),
-        } as const)
-      : ({ embeddings: 'shared', tokens0: features.seen } as const);
-    const student = runEncoderStudent(input, paramsOf('encoder/', params), vit);
-    errors = classTokenErrors(tf.transpose(features.classTokens, [1, 0, 2]), student, options.reduction);
+  if (students.encoder !== undefined) {
+    errors = classTokenErrors(tf.transpose(features.classTokens, [1, 0, 2]), students.encoder, options.reduction);
   }
 
   let global: Tensor | undefined;
   let map: Tensor = tf.mul(tf.reshape(zero, [-1, 1, 1]), tf.zeros([1, size, size]));
   let mapTop: Tensor | undefined;
-  if (objective !== 'encoder') {
+  if (students.decoder !== undefined) {
     const groups = [features.group1, features.group2] as const;
-    const student = runDecoderStudent(groups, paramsOf('decoder/', params), {
-      ...options.decoder,
-      heads: options.heads,
-    });
     const targets = groups.map((group) => patchTokens(group, registers));
-    const rebuilt = student.map((group) => patchTokens(group, registers));
+    const rebuilt = students.decoder.map((group) => patchTokens(group, registers));
     global = decoderError(targets, rebuilt);
     const points = targets.map((target, i) => pointDistance(target, rebuilt[i]!));
     const cells = tf.reshape(tf.mul(tf.addN(points), 1 / points.length), [-1, grid.rows, grid.columns]);
