@@ -4,7 +4,7 @@
  */
 import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
-import type { DriftAlarm, DriftBaseline } from '../../shared/drift/types.ts';
+import type { DriftBaseline } from '../../shared/drift/types.ts';
 import type {
   HottestPlace,
   PartGeometry,
@@ -13,6 +13,7 @@ import type {
   StationCounters,
   StationPart,
 } from '../../shared/station/domain.ts';
+import type { PartValues } from '../store/drift.ts';
 import type { EngineName } from '../detector/detector.ts';
 
 /** A model as the process is to use it. */
@@ -79,12 +80,12 @@ export interface ScoreRequest {
 }
 
 export interface DriftBaselineRequest {
-  /** A running feed's, with this model: its input size is the one to measure at. */
+  /** A running feed's, with this model. */
   projectId: string;
   modelHash: string;
   geometry: Pick<Recipe, 'region' | 'ignore'>;
-  /** Of good parts. */
-  pictures: { path: string; className: string }[];
+  /** Of good parts. Scores are taken of those only that the model did not learn from. */
+  pictures: { path: string; sha256: string; className: string; isLearned: boolean }[];
 }
 
 export interface ScoredPicture {
@@ -119,7 +120,7 @@ export interface InferenceMethods {
   score(request: ScoreRequest): Promise<ScoredPicture[]>;
   /** How good parts look; beside all feeds. @throws UserError `driftTooFew` */
   driftBaseline(request: DriftBaselineRequest): Promise<DriftBaseline>;
-  /** From now on a run's parts are compared with it while the model it belongs to judges. */
+  /** From now on a run's parts are measured for comparing them with it, while the model it belongs to judges. */
   watchDrift(argument: { projectId: string; baseline: DriftBaseline }): object;
   /** A candidate judges beside a run from now on, in place of the one before. @throws UserError as `startRun` */
   startShadow(argument: { projectId: string; model: ModelUse }): Promise<object>;
@@ -206,7 +207,9 @@ export interface ShadowNews {
   at: string;
   active: { predScore: number | null; verdict: Verdict };
   candidate: { predScore: number | null; verdict: Verdict };
-  /** Parts that went by so far while it was busy. */
+  /** What the candidate took for it. */
+  candidateMs: number;
+  /** Parts that went by since the last news while it was busy. */
   skipped: number;
 }
 
@@ -220,8 +223,8 @@ export interface StationMethods {
   told(argument: { projectId: string; partId: number }): void;
   feedFault(argument: { projectId: string; fault: FeedFault | null }): void;
   feedIdle(argument: { projectId: string; idle: boolean }): void;
-  /** A run's parts no longer look as those that the model was calibrated on. */
-  drift(argument: { projectId: string; modelId: string; alarm: DriftAlarm }): void;
+  /** Numbers of a judged part for the drift guard. */
+  driftValues(news: PartValues & { projectId: string; modelHash: string }): void;
   shadowed(news: ShadowNews): void;
   skipped(argument: { projectId: string; frames: number }): void;
   /** The run ended by itself: nothing more to come, or a failure. */

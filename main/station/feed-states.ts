@@ -1,5 +1,6 @@
 import type { FeedState } from '../../shared/ipc/inspection.ts';
 import type { StationContext } from './context.ts';
+import { FaultBook } from './fault-book.ts';
 import { RunState } from './run-state.ts';
 
 /** Between two words about a feed, unless its state changes. */
@@ -13,8 +14,14 @@ export class FeedStates {
   readonly #runs = new Map<string, RunState>();
   readonly #pending = new Map<string, { timer: NodeJS.Timeout; dueMs: number }>();
 
+  readonly #book: FaultBook;
+
   constructor(context: StationContext) {
     this.#context = context;
+    this.#book = new FaultBook(context);
+    for (const [projectId, { fault, since }] of this.#book.left()) {
+      if (context.store.projects.find(projectId) !== null) this.of(projectId).restore(fault, since);
+    }
   }
 
   all(): Iterable<RunState> {
@@ -37,10 +44,17 @@ export class FeedStates {
   tellNow(projectId: string): FeedState {
     clearTimeout(this.#pending.get(projectId)?.timer);
     this.#pending.delete(projectId);
+    const run = this.of(projectId);
+    this.#book.note(projectId, run.recipeId ?? projectId, run.faults);
     const feed = this.show(projectId);
     this.#context.emit({ type: 'feed', feed });
-    if (this.of(projectId).isSettling) this.tellSoon(projectId, settleMs);
+    if (run.isSettling) this.tellSoon(projectId, settleMs);
     return feed;
+  }
+
+  /** What went wrong before is done with: a new run begins. */
+  forget(projectId: string): void {
+    this.#book.forget(projectId);
   }
 
   tellSoon(projectId: string, afterMs = tellEveryMs): void {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { displayScore } from '../../shared/calibration/display-score.ts';
-import type { Recipe } from '../../shared/station/domain.ts';
+import type { PartDrift, Recipe } from '../../shared/station/domain.ts';
 import type {
   DecidedAnswer,
   DecidedNews,
@@ -45,7 +45,7 @@ export class PartRecords {
   }
 
   /** @throws UserError `diskFull` */
-  decide(news: DecidedNews): DecidedAnswer {
+  decide(news: DecidedNews & { drift?: PartDrift | null }): DecidedAnswer {
     const { store } = this.#context;
     const { projectId, partId, picture, predScore, thresholds } = news;
     const run = this.#states.of(projectId);
@@ -75,9 +75,13 @@ export class PartRecords {
     const { store } = this.#context;
     for (const { partId, path, recordKey } of store.parts.undecided(projectId)) {
       if (!all && path !== null && recordKey !== null && existsSync(path)) continue;
-      store.parts.decideNothing(partId, reason, this.#context.now());
-      this.#states.of(projectId).decided(partId, 'noDecision', 0);
+      this.decideNothing(projectId, partId, reason);
     }
+  }
+
+  decideNothing(projectId: string, partId: number, reason: string): void {
+    this.#context.store.parts.decideNothing(partId, reason, this.#context.now());
+    this.#states.of(projectId).decided(partId, 'noDecision', 0);
   }
 
   /** Parts whose file can be judged again. */

@@ -105,8 +105,20 @@ export class RunState {
     for (const fault of this.#faults.values()) fault.acknowledged = true;
   }
 
-  get hasFault(): boolean {
-    return this.#faults.size > 0;
+  get faults(): FeedFault[] {
+    return [...this.#faults.values()].map(({ code, message, remedy }) => ({ code, message, remedy }));
+  }
+
+  /** Whether a process judges for it. */
+  get isUp(): boolean {
+    return this.#up;
+  }
+
+  /** Shows what had failed when the station ended. */
+  restore(fault: FeedFault, since: string): void {
+    this.raise(fault);
+    this.#shown = 'fault';
+    this.#since = since;
   }
 
   get inJudgement(): number {
@@ -124,6 +136,7 @@ export class RunState {
       projectId: this.projectId,
       recipeId: this.recipeId,
       state,
+      wanted: this.wanted,
       since: this.#since,
       fault: fault ?? null,
       counters: { ...this.counters },

@@ -10,6 +10,8 @@ export const feedState = z.object({
   projectId: d.id,
   recipeId: d.id.nullable(),
   state: z.enum(['stopped', 'starting', 'waiting', 'judging', 'fault']),
+  /** Whether a person wants it to run; with a fault it goes on by itself once that is over. */
+  wanted: z.boolean(),
   /** Since when. */
   since: d.isoTime,
   /** What failed, in words; null when all is well. */

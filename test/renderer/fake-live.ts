@@ -45,6 +45,7 @@ export class FakeLive {
       projectId: 'papers',
       recipeId: null,
       state: 'stopped',
+      wanted: false,
       since: new Date().toISOString(),
       fault: null,
       counters: this.#counters,
@@ -55,7 +56,7 @@ export class FakeLive {
     };
     if (options.feed === 'fault') this.fault();
     else if (options.feed !== undefined && options.feed !== 'stopped')
-      this.#set({ state: options.feed, recipeId: 'r1' });
+      this.#set({ state: options.feed, wanted: true, recipeId: 'r1' });
   }
 
   #set(change: Partial<FeedState>): FeedState {
@@ -68,25 +69,35 @@ export class FakeLive {
     const zero = { presented: 0, pass: 0, fail: 0, review: 0, noDecision: 0, waitingForReview: 0 };
     return projectId === 'papers'
       ? { ...this.#state, counters: { ...this.#counters } }
-      : { ...this.#state, projectId, state: 'stopped', fault: null, recipeId: null, counters: zero, modelId: null };
+      : {
+          ...this.#state,
+          projectId,
+          state: 'stopped',
+          wanted: false,
+          fault: null,
+          recipeId: null,
+          counters: zero,
+          modelId: null,
+        };
   }
 
   start(recipeId: string): FeedState {
     const recipe = this.#data.recipes.find((one) => one.id === recipeId);
     clearInterval(this.#timer);
     if (recipe?.source.kind === 'replay') this.#timer = setInterval(() => void this.judgeNext(), this.#intervalMs);
-    return this.#set({ state: 'waiting', recipeId, fault: null });
+    return this.#set({ state: 'waiting', wanted: true, recipeId, fault: null });
   }
 
   stop(): FeedState {
     clearInterval(this.#timer);
-    return this.#set({ state: 'stopped' });
+    return this.#set({ state: 'stopped', wanted: false });
   }
 
   fault(): FeedState {
     clearInterval(this.#timer);
     return this.#set({
       state: 'fault',
+      wanted: false,
       fault: {
         code: 'inferenceLost',
         message: 'The process that judges ended three times within a minute.',

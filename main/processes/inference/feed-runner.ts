@@ -14,7 +14,7 @@ import { faultOf } from '../fault.ts';
 import type { FeedRun, ModelUse, OpenedModel, PendingPart, StationMethods } from '../inference-protocol.ts';
 import type { Peer } from '../rpc.ts';
 import { Troubles } from './insist.ts';
-import { LightGuard } from './light-guard.ts';
+import { DriftMeter } from './drift-meter.ts';
 import type { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
 import { pendingPart } from './part-messages.ts';
@@ -43,7 +43,7 @@ export class FeedRunner {
   /** Ends even what waits for room on a full disk. */
   readonly #giveUp = new AbortController();
   readonly #troubles: Troubles;
-  readonly #light: LightGuard;
+  readonly #drift: DriftMeter;
   readonly #way: PartWay;
   #model: LoadedModel;
   #nextModel: LoadedModel | undefined;
@@ -60,9 +60,7 @@ export class FeedRunner {
     const { projectId } = run;
     this.#troubles = new Troubles((fault) => parts.station.tell('feedFault', { projectId, fault }));
     this.#way = new PartWay(run, { ...parts, troubles: this.#troubles, giveUp: this.#giveUp.signal });
-    this.#light = new LightGuard((alarm) => {
-      parts.station.tell('drift', { projectId, modelId: this.#model.use.modelId, alarm });
-    });
+    this.#drift = new DriftMeter((values) => parts.station.tell('driftValues', { projectId, ...values }));
     const knownFiles = new SeenSet();
     for (const key of run.knownFiles) knownFiles.add(key);
     const feed =
@@ -119,15 +117,15 @@ export class FeedRunner {
     return change;
   }
 
-  /** Side of the model's input, pixels. @throws UserError `feedStopped` when another model judges */
-  inputSize(modelHash: string): number {
+  /** The model that judges, or will soon. @throws UserError `feedStopped` when another one judges */
+  model(modelHash: string): LoadedModel {
     const model = [this.#model, this.#nextModel].find((loaded) => loaded?.use.modelHash === modelHash);
     if (model === undefined) throw new UserError('feedStopped', 'Another model judges by now.');
-    return model.detector.inputSize;
+    return model;
   }
 
   watchDrift(baseline: DriftBaseline): void {
-    this.#light.watch(baseline);
+    this.#drift.watch(baseline);
   }
 
   async startShadow(use: ModelUse): Promise<void> {
@@ -186,7 +184,7 @@ export class FeedRunner {
           decode: (part) => this.#way.take(part),
           prepare: (picture, size) => {
             const prepared = preparePicture(picture, { size, ...pixelGeometry(geometry, picture) });
-            this.#light.measure(picture, prepared);
+            this.#drift.measure(picture, prepared);
             return prepared;
           },
           keep: (record, part, evidence) => this.#way.keep(record, part, evidence, model),
@@ -194,7 +192,7 @@ export class FeedRunner {
             {
               accept: async (record, part, evidence) => {
                 const partId = await this.#way.tell(record, part, evidence);
-                this.#light.observe(record, evidence);
+                this.#drift.observe(record, evidence);
                 this.#shadow?.take(partId, use.modelId, record, evidence);
               },
             },

@@ -63,7 +63,7 @@ export class InferenceService {
     },
     score: (request: ScoreRequest) => this.#score(request),
     driftBaseline: (request: DriftBaselineRequest) =>
-      measureBaseline(request, this.#run(request.projectId).inputSize(request.modelHash)),
+      measureBaseline(request, this.#run(request.projectId).model(request.modelHash)),
     watchDrift: ({ projectId, baseline }: { projectId: string; baseline: DriftBaseline }) => {
       this.#run(projectId).watchDrift(baseline);
       return {};

@@ -23,7 +23,8 @@ export const useFeed = defineStore('feed', () => {
   let projectId: string | null = null;
 
   const counters = computed(() => liveCounters.value ?? state.value?.counters ?? null);
-  const running = computed(() => state.value !== null && !['stopped', 'fault'].includes(state.value.state));
+  /** Also in a fault that may pass by itself. */
+  const running = computed(() => state.value?.wanted === true);
 
   function take(now: FeedState): void {
     if (now.projectId !== projectId) return;
