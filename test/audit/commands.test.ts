@@ -148,7 +148,7 @@ describe('with a real model', () => {
     const request = place.request();
     await trainModel(request, ignore, never);
     model = request.out;
-  }, 120_000);
+  }, 300_000);
   afterAll(() => place.remove());
 
   test('inspect, then replay: every score is the same, bit for bit; another picture or model is refused', async () => {
@@ -189,7 +189,7 @@ describe('with a real model', () => {
     expect((await real('replay', '--model', model, '--record', record, '--picture', bad!)).err).toContain(
       'was made with model 000000',
     );
-  }, 60_000);
+  }, 300_000);
 
   test('explain: regions, the nearest good part, and what it would be without the spot', async () => {
     const [bad] = await pictures(twoParts[0], 'test/impurity', 1);
@@ -214,7 +214,7 @@ describe('with a real model', () => {
     expect(counterfactuals[0]!.predScore).toBeLessThan(explanation!['predScore'] as number);
     expect((explanation!['regions'] as { areaMm2: number }[])[0]!.areaMm2).toBeGreaterThan(0);
     expect((await readFile(png)).subarray(1, 4).toString()).toBe('PNG');
-  }, 60_000);
+  }, 300_000);
 
   test('drift: a baseline from the training pictures, then a stream of good parts', async () => {
     const baseline = join(folder, 'drift.json');
@@ -241,5 +241,5 @@ describe('with a real model', () => {
     expect((await real('drift', 'check', '--model', model, '--baseline', baseline, stream)).err).toContain(
       'is no drift baseline',
     );
-  }, 60_000);
+  }, 300_000);
 });

@@ -11,7 +11,7 @@ let root: string;
 beforeAll(async () => {
   root = await mkdtemp(path.join(tmpdir(), 'twinspect-benchmark-kill-'));
   worker = await bundleWorker(path.join(import.meta.dirname, 'kill-worker.ts'));
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await rm(root, { recursive: true, force: true });
   await worker.remove();

@@ -32,7 +32,7 @@ const reportOf = async (): Promise<BenchmarkReport> =>
   JSON.parse(await readFile(join(root, 'out', 'report.json'), 'utf8')) as BenchmarkReport;
 
 // The first run loads the networks.
-describe('benchmark', { timeout: 240_000 }, () => {
+describe('benchmark', { timeout: 300_000 }, () => {
   test('an industrial protocol from the official layout to the report', async () => {
     await mvtecTree(join(root, 'data'), ['bottle', 'wood']);
     // An input of the fake detector's size, of which 28 pixels are seen.

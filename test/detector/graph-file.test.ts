@@ -61,7 +61,7 @@ beforeAll(async () => {
   place = await Workplace.make('graph file');
   inline = await packaged('inline');
   external = await packaged('external');
-}, 60_000);
+}, 300_000);
 
 afterAll(() => place.remove());
 

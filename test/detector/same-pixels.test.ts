@@ -20,7 +20,7 @@ beforeAll(async () => {
   const request = place.request();
   await trainModel(request, ignore, never);
   detector = await openDetector(request.out, { engine: 'cpu', threads: 1 });
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await detector.close();

@@ -49,7 +49,7 @@ beforeAll(async () => {
     }
   }
   baseline = buildDriftBaseline(samples, { modelHash: 'm', createdAt: '2026-01-01T00:00:00.000Z' });
-}, 60_000);
+}, 300_000);
 
 function* stream(parts: readonly Part[], count: number): Generator<DriftObservation> {
   for (let i = 0; i < count; i++) {

@@ -93,7 +93,7 @@ export class StationRig {
   }
 
   /** Waits for something that events lead to. */
-  async until(what: string, isSo: () => boolean, longestMs = 60_000): Promise<void> {
+  async until(what: string, isSo: () => boolean, longestMs = 150_000): Promise<void> {
     const start = Date.now();
     while (!isSo()) {
       if (Date.now() - start > longestMs) throw new Error(`did not come: ${what}`);

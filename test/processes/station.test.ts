@@ -12,7 +12,8 @@ import { systemCaller } from '../../main/store/types.ts';
 import { thresholdHandlers } from '../../main/station/thresholds.ts';
 import { papers, StationRig } from './station-rig.ts';
 
-const minutes = 60_000;
+/** A test ends after this if it hangs; long, for machines that do much else. */
+const patience = 300_000;
 let rig: StationRig;
 let projectId: string;
 let windows: MessagePort[] = [];
@@ -25,12 +26,12 @@ beforeAll(async () => {
       return port2;
     },
   });
-}, 2 * minutes);
+}, patience);
 afterAll(async () => {
   for (const port of windows) port.close();
   await rig.remove();
   await removeBundles();
-}, 2 * minutes);
+}, patience);
 
 function recipe(source: FeedSource, more: Partial<Recipe> = {}): Recipe {
   return rig.store.recipes.save({
@@ -98,7 +99,7 @@ test(
     expect(rig.store.pictures.path(failed.pictureSha256!)).not.toBeNull();
     expect(rig.store.pictures.path(failed.similarSha256!)).not.toBeNull();
   },
-  4 * minutes,
+  patience,
 );
 
 test(
@@ -125,10 +126,13 @@ test(
       const { presented, pass, fail, review } = rig.feed(projectId).counters;
       return presented === 6 && pass + fail + review === 6;
     });
-    expect(unanswered).toHaveLength(2);
+    // Results come by another way than verdicts, so they may be a moment later.
+    await rig.until('two results', () => unanswered.length === 2);
     mayAnswer = true;
     for (let i = 0; i < 2; i++) window!.postMessage({ type: 'ack' });
-    await rig.until('the newest part', () => heard.at(-1)?.counters.presented === 6 && heard.length === 3, 10_000);
+    await rig.until('the newest part', () => heard.at(-1)?.counters.presented === 6);
+    // At most the one before it came between, when the newest was not drawn yet.
+    expect(heard.length).toBeLessThanOrEqual(4);
     const failed = heard.find(({ part }) => part.verdict === 'fail') ?? heard[0]!;
     // What the screen is shown of it is what is kept of it.
     expect(failed.part).toMatchObject({ shares: failed.shares, hottest: failed.hottest });
@@ -136,7 +140,7 @@ test(
     expect([...failed.jpeg!.subarray(0, 2)]).toEqual([0xff, 0xd8]);
     await rig.feeds.stop(projectId);
   },
-  3 * minutes,
+  patience,
 );
 
 test(
@@ -155,11 +159,11 @@ test(
       const seen = rig.feed(projectId).counters.presented;
       // Hit it while it judges, and now and then while it starts.
       if (kill % 4 !== 3) {
-        await rig.until('a part', () => rig.feed(projectId).counters.presented > seen || seen >= put, 30_000);
+        await rig.until('a part', () => rig.feed(projectId).counters.presented > seen || seen >= put);
       }
       const up = rig.feeds.supervisor.status.restarts;
       rig.feeds.supervisor.crash();
-      if (kill % 4 !== 2) await rig.until('a restart', () => rig.feeds.supervisor.status.restarts > up, 30_000);
+      if (kill % 4 !== 2) await rig.until('a restart', () => rig.feeds.supervisor.status.restarts > up);
     }
     await rig.until('all verdicts', () => {
       const { presented, pass, fail, review, noDecision } = rig.feed(projectId).counters;
@@ -177,7 +181,7 @@ test(
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.length).toBe(60);
   },
-  5 * minutes,
+  patience,
 );
 
 test(
@@ -218,7 +222,7 @@ test(
       systemCaller,
     );
   },
-  3 * minutes,
+  patience,
 );
 
 test(
@@ -276,7 +280,7 @@ test(
     const { counters } = await rig.feeds.stop(projectId);
     expect(rig.store.parts.counters(projectId, before)).toEqual(counters);
   },
-  3 * minutes,
+  patience,
 );
 
 test(
@@ -309,7 +313,7 @@ test(
     expect(unknown.filter(({ verdict }) => verdict === 'pass')).toEqual([]);
     await rig.feeds.stop(projectId);
   },
-  3 * minutes,
+  patience,
 );
 
 async function place(bytes: Uint8Array, className: string, size: { width: number; height: number }): Promise<void> {
@@ -340,5 +344,5 @@ test(
     const none = rig.store.recipes.save({ ...recipe(folderSource(rig.root)), id: null, projectId: empty.id });
     await expect(rig.feeds.start(none)).rejects.toMatchObject({ code: 'noModel' });
   },
-  2 * minutes,
+  patience,
 );

@@ -363,7 +363,7 @@ describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () =
           (frame) => frame.takenAt,
         ),
       );
-    await expect.poll(async () => (await takenAt()).length, { timeout: 120_000 }).toBeGreaterThanOrEqual(3);
+    await expect.poll(async () => (await takenAt()).length, { timeout: 300_000 }).toBeGreaterThanOrEqual(3);
     // The film brings a part every four seconds; the same one taken twice would be moments apart.
     const times = await takenAt();
     for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThan(1000);

@@ -158,7 +158,7 @@ describe('a project as one archive', () => {
 
   it(
     'is refused with its name and reason when it is not what it should be, and nothing is taken',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const from = await testStation();
       const projectId = await fullProject(from);

@@ -102,7 +102,7 @@ async function put(name: string, brightness: number): Promise<string> {
   return file;
 }
 
-const until = (isSo: () => boolean): Promise<void> => vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 30_000 });
+const until = (isSo: () => boolean): Promise<void> => vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 120_000 });
 const decided = (count: number) => () => {
   const { pass, fail, review, noDecision } = feeds.state(projectId).counters;
   return pass + fail + review + noDecision === count;

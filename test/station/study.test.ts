@@ -214,7 +214,7 @@ describe('the model as an appraiser', () => {
 
   test('judges every round in an order of its own', async () => {
     const { id: studyId } = await ask('study.start', withModel());
-    await vi.waitFor(() => expect(scored).toHaveLength(2), { timeout: 30_000 });
+    await vi.waitFor(() => expect(scored).toHaveLength(2), { timeout: 120_000 });
     expect([...scored[0]!].sort()).toEqual([...scored[1]!].sort());
     expect(scored[0]).not.toEqual(scored[1]);
     expect(await ask('study.mine', { projectId })).toMatchObject([{ appraiser: 'Ann' }]);
@@ -230,13 +230,13 @@ describe('the model as an appraiser', () => {
     const { id: studyId } = await ask('study.start', withModel());
     await judge(studyId, 'Ann');
     const problem = async () => (await ask('study.list', { projectId }))[0]!.modelProblem;
-    await vi.waitFor(async () => expect(await problem()).toContain('damaged'), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await problem()).toContain('damaged'), { timeout: 120_000 });
     refusal = null;
     store.close();
     await open();
     studies.recover();
     const state = async () => (await ask('study.list', { projectId }))[0]!.state;
-    await vi.waitFor(async () => expect(await state()).toBe('finished'), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await state()).toBe('finished'), { timeout: 120_000 });
     expect((await ask('study.results', { studyId })).study.modelProblem).toBeNull();
   });
 });

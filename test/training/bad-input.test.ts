@@ -158,7 +158,7 @@ describe('what must not stop a training', () => {
     expect(result).toMatchObject({ className: name });
     expect(Number.isFinite(result!.predScore)).toBe(true);
     expect(await place.written(request)).toEqual(['größe.twin']);
-  }, 120_000);
+  }, 300_000);
 
   it('a cache folder deleted in the middle, and a damaged cache file: the same model', async () => {
     await place.part(part, { 'train/good': 3 });
@@ -187,7 +187,7 @@ describe('what must not stop a training', () => {
     expect(deleting).toBeDefined();
     await deleting;
     expect(Buffer.compare((await openPackage(second.out)).graph, expected)).toBe(0);
-  }, 120_000);
+  }, 300_000);
 });
 
 describe('the parity gate', () => {
@@ -209,5 +209,5 @@ describe('the parity gate', () => {
     expect(refused.code).toBe('parityFailed');
     expect(refused.phases).toContain('parity');
     expect(refused.phases).not.toContain('package');
-  }, 120_000);
+  }, 300_000);
 });

@@ -5,7 +5,7 @@ import { checkTrainingEngine, engineTolerance } from '../../main/training/check-
 describe('the training step on an execution provider', () => {
   it.for(providerNames)(
     '%s: gives the numbers of the processor, or says why it is not here',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (name, { skip }) => {
       const { available, reason } = await probeProvider(name);
       if (!available) {

@@ -148,4 +148,4 @@ it('a model trained with defects says so, has other students, and the same memor
   await trainModel(told, (event) => event.type === 'warning' && warnings.push(event.message), never);
   expect(warnings.join()).toContain('they are left out');
   expect(Buffer.compare((await openPackage(told.out)).graph, (await openPackage(instant.out)).graph)).toBe(0);
-}, 120_000);
+}, 300_000);

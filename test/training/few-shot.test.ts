@@ -57,7 +57,7 @@ describe('few pictures', () => {
       expect(manifest.thresholds.pooled.basis).toBe('assumed');
       await expectSound(request.out, twoParts[1]);
     },
-    120_000,
+    300_000,
   );
 
   it('one picture in all gives a sound model, with students', async () => {
@@ -66,7 +66,7 @@ describe('few pictures', () => {
     await expectSound(request.out, twoParts[0]);
     const [result] = await scoreFiles(request.out, await pictures(twoParts[0], 'test/good', 1));
     expect(Number.isFinite(result!.localScore) && Number.isFinite(result!.semanticScore)).toBe(true);
-  }, 120_000);
+  }, 300_000);
 
   it('a class of one picture beside a larger one gives a sound model and a warning', async () => {
     await place.part(twoParts[0], { 'train/good': 1 }, { data: 'uneven' });
@@ -76,7 +76,7 @@ describe('few pictures', () => {
     await trainModel(request, (event) => event.type === 'warning' && warnings.push(event.message), never);
     expect(warnings.join()).toContain(`"${twoParts[0]}" has one normal picture only`);
     for (const part of twoParts) await expectSound(request.out, part);
-  }, 120_000);
+  }, 300_000);
 
   it('pictures that are all the same, in files that are not, give a sound model', async () => {
     const [file] = await pictures(twoParts[0], 'train/good', 1);
@@ -93,5 +93,5 @@ describe('few pictures', () => {
     await trainModel(request, ignore, never);
     expect((await openPackage(request.out)).normals).toHaveLength(9);
     await expectSound(request.out, twoParts[0]);
-  }, 120_000);
+  }, 300_000);
 });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await trainModel(request, ignore, never);
   undisturbed = (await openPackage(request.out)).graph;
   worker = await bundleWorker(path.join(import.meta.dirname, 'train-worker.ts'));
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await place.remove();
@@ -59,7 +59,7 @@ describe('a training that is killed', () => {
       if (name.startsWith('.tmp-')) await rm(path.join(path.dirname(request.out), name));
     }
     await expectSameAfterResume(request);
-  }, 120_000);
+  }, 300_000);
 });
 
 describe('a training that is cancelled', () => {
@@ -95,7 +95,7 @@ describe('a training that is cancelled', () => {
       await new Promise((done) => setTimeout(done, 300));
       expect(await readdir(cacheDir!, { recursive: true }).catch(() => [])).toEqual(before);
     },
-    120_000,
+    300_000,
   );
 
   it('in the students keeps the checkpoint, also from an instant training meanwhile', async () => {
@@ -116,7 +116,7 @@ describe('a training that is cancelled', () => {
     await trainModel({ ...request, instant: true }, ignore, never);
     expect((await place.written(request)).sort()).toEqual(['model.twin', 'model.twin.checkpoint']);
     expect(await savedStep(request)).toBe(checkpointEvery);
-  }, 120_000);
+  }, 300_000);
 
   it('before it starts does nothing at all', async () => {
     const request = place.request();

@@ -27,7 +27,7 @@ beforeAll(async () => {
   await trainModel(request, ignore, never);
   undisturbed = (await openPackage(request.out)).graph;
   worker = await bundleWorker(path.join(import.meta.dirname, 'train-worker.ts'));
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await place.remove();
@@ -58,7 +58,7 @@ describe("a training of the paper's students", () => {
       if (name.startsWith('.tmp-')) await rm(path.join(path.dirname(request.out), name));
     }
     await expectSameAfterResume(request);
-  }, 120_000);
+  }, 300_000);
 
   it('that is cancelled among the steps keeps its checkpoint, which no other settings may go on from', async () => {
     const request = tinyPaper(place, teacher, { steps, settings });
@@ -80,7 +80,7 @@ describe("a training of the paper's students", () => {
       await expect(trainModel(other, ignore, never)).rejects.toMatchObject({ code: 'checkpointForeign' });
     }
     await expectSameAfterResume(request);
-  }, 120_000);
+  }, 300_000);
 
   it.each<[TrainingPhase, 'phase' | 'progress']>([
     ['features', 'progress'],
@@ -113,7 +113,7 @@ describe("a training of the paper's students", () => {
       expect(await place.written(request)).toEqual([]);
       expect((await temporaryFolders()).filter((name) => !before.has(name))).toEqual([]);
     },
-    60_000,
+    300_000,
   );
 });
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
     const summary = await trainModel(request, instant ? ignore : (event) => events.push(event), never);
     trained.set(instant ? 'instant' : 'full', { request, summary, model: await openPackage(request.out) });
   }
-}, 120_000);
+}, 300_000);
 
 afterAll(() => place.remove());
 
@@ -93,4 +93,4 @@ it('gives the same graph and scores for the same seed, others for another seed',
   const scores = async (out: string): Promise<number[]> => (await scoreFiles(out, files)).map((r) => r.predScore);
   expect(await scores(again.out)).toEqual(await scores(request.out));
   expect(await scores(other.out)).not.toEqual(await scores(instant.request.out));
-}, 120_000);
+}, 300_000);

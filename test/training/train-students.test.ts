@@ -88,7 +88,7 @@ describe('the same weights, however the training went', () => {
     expect(notices).toEqual(['Going on after step 2 of 6.']);
     expect(fingerprintOf(resumed)).toEqual(whole);
     expect(fingerprintOf(await train({ seed: 2 }))).not.toEqual(whole);
-  }, 120_000);
+  }, 300_000);
 
   it('starts anew without --resume, although a checkpoint lies there', async () => {
     await train({ openEngine: new FakeEngine({}).open });

@@ -76,5 +76,5 @@ describe('a run that looks', () => {
     const [one, other] = [await openPackage(looking.out), await openPackage(blind.out)];
     expect(Buffer.compare(one.graph, other.graph)).toBe(0);
     expect(one.manifest.thresholds).toEqual(other.manifest.thresholds);
-  }, 240_000);
+  }, 300_000);
 });
