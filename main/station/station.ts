@@ -93,6 +93,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     ...feeds.handlers,
     ...models.handlers,
     ...feeds.shadow.handlers,
+    ...feeds.drift.handlers,
     ...training.handlers,
     ...studies.handlers,
     ...thresholdHandlers(context, { feeds, isSecretOf }),
@@ -131,6 +132,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     begin: () => {
       const failed = (what: string) => (error: unknown) => log.error({ error: String(error) }, what);
       feeds.recover();
+      feeds.shadow.recover();
       studies.recover();
       training.recover().catch(failed('recovering the training failed'));
       stopHousekeeping = startHousekeeping(context, failed('housekeeping failed'));

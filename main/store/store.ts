@@ -15,6 +15,7 @@ import { Database, suspectMark } from './database.ts';
 import { EventStore } from './events.ts';
 import { StationFiles } from './files.ts';
 import { HistoryStore } from './history.ts';
+import { DriftStore } from './drift.ts';
 import { LabelStore } from './labels.ts';
 import { holdStation } from './lock.ts';
 import { migrate, needsMigration, schemaVersion } from './migrate.ts';
@@ -45,6 +46,7 @@ export interface Store {
   readonly settings: SettingsStore;
   readonly events: EventStore;
   readonly notices: NoticeStore;
+  readonly drift: DriftStore;
   readonly files: StationFiles;
   /** The connection, for what has no method: storage figures, retention, export. */
   readonly database: Database;
@@ -194,6 +196,7 @@ function storeOf(folder: string, database: Database, release: () => void, keep: 
     settings: new SettingsStore(database),
     events: new EventStore(database),
     notices: new NoticeStore(database),
+    drift: new DriftStore(database),
     transaction: (work) => database.transaction(work),
     backup: (path) => backUp(database, path),
     lastBackupAt,

@@ -1,3 +1,6 @@
+import { alarmPhrase } from './phrases.ts';
+import type { DriftAlarm } from './types.ts';
+
 /** What a camera says of itself, by the names of W3C's `MediaTrackSettings`. */
 export type CameraSettings = Record<string, string | number | boolean>;
 
@@ -60,4 +63,18 @@ export function changedSettings(before: Readonly<CameraSettings>, now: Readonly<
 function isSame(a: string | number | boolean, b: string | number | boolean): boolean {
   if (typeof a !== 'number' || typeof b !== 'number') return a === b;
   return Math.abs(a - b) <= 1e-6 + sameWithin * Math.abs(a);
+}
+
+/** The alarm that changed settings are. @param part number of the part before which it was seen */
+export function cameraAlarm(changes: readonly SettingChange[], part: number, at: string | undefined): DriftAlarm {
+  const alarm: Omit<DriftAlarm, 'phrase'> = {
+    cause: 'camera',
+    streams: [],
+    foundAtPart: Math.max(1, part),
+    sincePart: Math.max(1, part),
+    sinceAt: at ?? null,
+    change: null,
+  };
+  const detail = changes.map(({ name, before, now }) => `${name} ${String(before)} -> ${String(now)}`).join(', ');
+  return { ...alarm, phrase: alarmPhrase(alarm, detail) };
 }

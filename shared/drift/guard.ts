@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import { median, smallestChange, streamValues, type StreamValues } from './baseline.ts';
 import { StreamBets } from './bets.ts';
-import { changedSettings, type CameraSettings } from './camera-settings.ts';
+import { cameraAlarm, changedSettings, type CameraSettings } from './camera-settings.ts';
 import { alarmPhrase } from './phrases.ts';
 import { RankBets } from './rank-bets.ts';
 import {
@@ -128,12 +128,7 @@ export class DriftGuard {
   observeSettings(seen: CameraSettings, at?: string): DriftState {
     if (this.#cameraSettings === null) this.#cameraSettings = { ...seen };
     const changed = changedSettings(this.#cameraSettings, seen);
-    if (this.#alarm === null && changed.length > 0) {
-      this.#alarm = this.#cameraAlarm(
-        changed.map(({ name, before, now }) => `${name} ${String(before)} -> ${String(now)}`),
-        at,
-      );
-    }
+    if (this.#alarm === null && changed.length > 0) this.#alarm = cameraAlarm(changed, this.#parts, at);
     return this.state();
   }
 
@@ -173,18 +168,6 @@ export class DriftGuard {
   #changePart(stream: number): number {
     const [levels, ranks] = [this.#bets[stream]!.best, this.#ranks[stream]!.best];
     return levels.gain >= ranks.gain ? levels.start : ranks.start;
-  }
-
-  #cameraAlarm(changed: readonly string[], at: string | undefined): DriftAlarm {
-    const alarm: Omit<DriftAlarm, 'phrase'> = {
-      cause: 'camera',
-      streams: [],
-      foundAtPart: Math.max(1, this.#parts),
-      sincePart: Math.max(1, this.#parts),
-      sinceAt: at ?? null,
-      change: null,
-    };
-    return { ...alarm, phrase: alarmPhrase(alarm, changed.join(', ')) };
   }
 
   /** Says what changed: of the streams with evidence of their own, the one that went furthest; the product comes last. */

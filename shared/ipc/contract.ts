@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import * as d from '../station/domain.ts';
 import type { Channel } from './channel.ts';
+import { driftChannels } from './drift.ts';
 import { historyChannels } from './history.ts';
 import { feedState, inspectionChannels } from './inspection.ts';
 import { projectChannels } from './projects.ts';
@@ -16,6 +17,7 @@ export const contract = {
   ...projectChannels,
   ...trainingChannels,
   ...inspectionChannels,
+  ...driftChannels,
   ...historyChannels,
   ...studyChannels,
   ...settingsChannels,
@@ -36,6 +38,8 @@ export const stationEvent = z.discriminatedUnion('type', [
   /** Pictures that are being scored for thresholds or gates; `done` equals `total` when it's over, however. */
   z.object({ type: z.literal('scoring'), modelId: d.id, done: z.int(), total: z.int() }),
   z.object({ type: z.literal('models'), projectId: d.id }),
+  /** The drift guard found something, or a person acknowledged it. */
+  z.object({ type: z.literal('drift'), projectId: d.id }),
   z.object({ type: z.literal('projects') }),
   /** A study began, ended or got an answer. */
   z.object({ type: z.literal('studies'), projectId: d.id }),

@@ -1,6 +1,6 @@
 import { UserError } from '../../../shared/errors.ts';
 import type { DriftBaseline } from '../../../shared/drift/types.ts';
-import type { CameraFrame } from '../../../shared/ipc/live.ts';
+import type { CameraFrame, CameraWord } from '../../../shared/ipc/live.ts';
 import type { CameraFeed, FrameAnswer } from '../../feeds/camera.ts';
 import type { FedPart } from '../../feeds/feed.ts';
 import { openFeed } from '../../feeds/open-feed.ts';
@@ -49,6 +49,8 @@ export class FeedRunner {
   #nextModel: LoadedModel | undefined;
   #shadow: ShadowRunner | undefined;
   #lot: string;
+  /** What the feed's loss was last called. */
+  #lostCode = 'feedLost';
   #changing: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
 
@@ -73,8 +75,11 @@ export class FeedRunner {
             signal: this.#ending.signal,
             onNews: (news) => {
               if (news.type === 'lost') {
-                this.#troubles.raise({ code: 'feedLost', message: news.message, remedy: news.remedy });
-              } else if (news.type === 'back') this.#troubles.clear('feedLost');
+                const { code = 'feedLost', message, remedy } = news;
+                this.#troubles.clear(this.#lostCode);
+                this.#lostCode = code;
+                this.#troubles.raise({ code, message, remedy });
+              } else if (news.type === 'back') this.#troubles.clear(this.#lostCode);
               else if (news.type === 'skipped') parts.station.tell('skipped', { projectId, frames: news.frames });
             },
           });
@@ -157,6 +162,10 @@ export class FeedRunner {
   takeFrame(frame: CameraFrame): Promise<FrameAnswer> {
     if (this.#camera === undefined) return Promise.resolve({ partId: null, reason: 'No camera feed is running.' });
     return this.#camera.take(frame);
+  }
+
+  hearCamera(word: CameraWord): void {
+    this.#camera?.hear(word);
   }
 
   /** Judges what is on its way, then ends. @param graceMs after that, even waiting for a full disk ends */

@@ -15,6 +15,8 @@ export interface LoadedModel {
   opened: OpenedModel;
   /** Content hash of a normal picture of its snapshot. */
   normalSha256(index: number): string | null;
+  /** Content hashes of the good pictures that were held out when it learned: their scores are like new parts'. */
+  heldOut?: ReadonlySet<string>;
 }
 
 /**
@@ -44,5 +46,6 @@ export async function openModel(use: ModelUse): Promise<LoadedModel> {
       const normal = model.normals[index];
       return normal === undefined ? null : originalSha256(normal);
     },
+    heldOut: new Set(model.normals.filter(({ heldOut }) => heldOut).map(originalSha256)),
   };
 }

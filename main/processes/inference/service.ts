@@ -86,9 +86,12 @@ export class InferenceService {
       this.#live.get(projectId)?.close();
       this.#live.set(
         projectId,
-        new LiveLink(port, async (frame) => {
-          const run = this.#runs.get(projectId);
-          return run === undefined ? { partId: null, reason: 'The feed is stopped.' } : run.takeFrame(frame);
+        new LiveLink(port, {
+          onFrame: async (frame) => {
+            const run = this.#runs.get(projectId);
+            return run === undefined ? { partId: null, reason: 'The feed is stopped.' } : run.takeFrame(frame);
+          },
+          onWord: (word) => this.#runs.get(projectId)?.hearCamera(word),
         }),
       );
       return {};
