@@ -14,8 +14,20 @@ if (entry === undefined) throw new Error('usage: node bench/run.mjs [--bundle] b
 const folder = path.join(root, 'node_modules', '.cache', 'twinspect');
 mkdirSync(folder, { recursive: true });
 const outfile = path.join(folder, `${path.basename(entry, '.ts')}-${process.pid}.mjs`);
+/** Plain modules of the program find their files beside themselves: they are loaded from where they are. */
+const asTheyAre = {
+  name: 'as-they-are',
+  setup(/** @type {import('esbuild').PluginBuild} */ { onResolve }) {
+    onResolve({ filter: /^\..*\.mjs$/ }, ({ path: file, resolveDir }) => ({
+      path: pathToFileURL(path.resolve(resolveDir, file)).href,
+      external: true,
+    }));
+  },
+};
 await build({
   ...bundleOptions,
+  external: [...bundleOptions.external, '@playwright/test'],
+  plugins: [asTheyAre],
   entryPoints: [path.resolve(entry)],
   outfile,
   logLevel: 'error',
