@@ -1,8 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { compareShadow, type ShadowPart } from '../../shared/calibration/shadow.ts';
+import { compareShadow } from '../../shared/calibration/shadow.ts';
 import { UserError } from '../../shared/errors.ts';
-import { shadowState, type ShadowState } from '../../shared/ipc/training.ts';
+import type { ChannelInput } from '../../shared/ipc/contract.ts';
+import type { ShadowState } from '../../shared/ipc/training.ts';
 import type { Caller, HandlersOf } from '../ipc/handler.ts';
 import type { InferenceMethods, ModelUse, ShadowNews } from '../processes/inference-protocol.ts';
 import type { Peer } from '../processes/rpc.ts';
@@ -10,57 +9,53 @@ import { systemCaller } from '../store/types.ts';
 import type { StationModel } from '../../shared/station/domain.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
+import { add, type Shadow, ShadowFile, type ShadowLine } from './shadow-file.ts';
+import { endsAt, isOver, type LineTimes, showShadow, spreadOf } from './shadow-state.ts';
 
-/** What a comparison is about; the first line of its file. */
-interface ShadowHead {
-  modelId: string;
-  activeModelId: string;
-  /** Parts after which it's over. */
-  planned: number;
-  startedAt: string;
-}
-
-interface Shadow {
-  head: ShadowHead;
-  state: ShadowState['state'];
-  parts: ShadowPart[];
-  skipped: number;
-}
-
-/** One line of its file after the first. */
-type ShadowLine = { part: ShadowPart; skipped: number } | { state: ShadowState['state'] };
-
-/** Disagreements that a window is told of. */
-const mostShown = 200;
+/** Between two words to the windows about a comparison. */
+const tellEveryMs = 1000;
+/** A timer may not be set for longer; it's set again then. */
+const longestTimerMs = 3_600_000;
+/** Parts of the line whose times say something about its 95th percentile. */
+const fewestTimes = 40;
+const mostTimes = 500;
 
 export type ShadowHandlers = Pick<
   HandlersOf<'models'>,
   'models.shadowStart' | 'models.shadowState' | 'models.shadowStop'
 >;
 
+export interface ShadowParts {
+  use: (model: StationModel) => ModelUse;
+  /** The process that judges, while it's up. */
+  peer: () => Peer<InferenceMethods> | undefined;
+  /** How a project's line runs now. */
+  line: (projectId: string) => LineTimes;
+}
+
 /**
  * Lets a candidate judge beside the active model, part by part, and says where they differ. One comparison per project; it
- * lies in a file of its own (`shadow/PROJECT.jsonl`), so it outlives a crash. Nothing of it reaches the line.
+ * lies in a file of its own, so it outlives a crash of the process that judges and of the station. Nothing of it reaches
+ * the line.
  */
 export class ShadowMode {
   readonly #context: StationContext;
-  readonly #use: (model: StationModel) => ModelUse;
-  readonly #peer: () => Peer<InferenceMethods> | undefined;
+  readonly #parts: ShadowParts;
+  readonly #file: ShadowFile;
   readonly #shadows = new Map<string, Shadow | null>();
+  /** Latencies of the line while a candidate judges beside it, newest last. */
+  readonly #lineMs = new Map<string, number[]>();
+  readonly #endTimers = new Map<string, NodeJS.Timeout>();
+  readonly #tellTimers = new Map<string, NodeJS.Timeout>();
 
-  /** @param peer the process that judges, while it's up */
-  constructor(
-    context: StationContext,
-    use: (model: StationModel) => ModelUse,
-    peer: () => Peer<InferenceMethods> | undefined,
-  ) {
+  constructor(context: StationContext, parts: ShadowParts) {
     this.#context = context;
-    this.#use = use;
-    this.#peer = peer;
+    this.#parts = parts;
+    this.#file = new ShadowFile(context.folder);
   }
 
   readonly handlers: ShadowHandlers = {
-    'models.shadowStart': ({ modelId, parts }, caller) => this.#start(modelId, parts, caller),
+    'models.shadowStart': (plan, caller) => this.#start(plan, caller),
     'models.shadowState': ({ projectId }) => this.#show(projectId),
     'models.shadowStop': async ({ projectId }, caller) => {
       const shadow = this.#of(projectId);
@@ -68,6 +63,11 @@ export class ShadowMode {
       return this.#show(projectId);
     },
   };
+
+  /** Takes up what was going on when the station stopped. Call once, at start. */
+  recover(): void {
+    for (const { id } of this.#context.store.projects.list()) this.#of(id);
+  }
 
   /** A run began or its model changed: the candidate goes on beside it, unless the model it's compared with is gone. */
   async resume(projectId: string, peer: Peer<InferenceMethods>): Promise<void> {
@@ -79,42 +79,69 @@ export class ShadowMode {
       await this.#end(projectId, shadow, 'stopped', systemCaller);
       return;
     }
-    await peer.call('startShadow', { projectId, model: { ...this.#use(candidate), threads: 1 } });
+    await peer.call('startShadow', { projectId, model: { ...this.#parts.use(candidate), threads: 1 } });
   }
 
-  take({ projectId, modelId, activeModelId, partId, candidate, active, className, at, skipped }: ShadowNews): void {
+  take({ projectId, modelId, activeModelId, partId, className, at, ...news }: ShadowNews): void {
     const shadow = this.#of(projectId);
     if (shadow?.state !== 'running') return;
     if (shadow.head.modelId !== modelId || shadow.head.activeModelId !== activeModelId) return;
     const scored = ({ predScore, verdict }: ShadowNews['active']) => ({ predScore: predScore ?? NaN, verdict });
-    const part = { id: String(partId), className, at, active: scored(active), candidate: scored(candidate) };
-    shadow.parts.push(part);
-    shadow.skipped = skipped;
-    this.#append(projectId, { part, skipped });
-    if (shadow.parts.length >= shadow.head.planned) {
-      void this.#end(projectId, shadow, 'complete', systemCaller).catch(() => undefined);
-    }
+    const part = { id: String(partId), className, at, active: scored(news.active), candidate: scored(news.candidate) };
+    const { skipped, candidateMs } = news;
+    this.#add(projectId, shadow, { part, skipped: shadow.skipped + skipped, candidateMs });
+    if (isOver(shadow, this.#context.now())) this.#complete(projectId, shadow);
+    else this.#tellSoon(projectId);
   }
 
-  async #start(modelId: string, planned: number, caller: Caller): Promise<ShadowState> {
-    const { store, folder, now } = this.#context;
+  /** A part of the line has its verdict: whether the candidate slows it is looked at. @param latencyMs the line's own */
+  timed(projectId: string, latencyMs: number): void {
+    const shadow = this.#of(projectId);
+    if (shadow?.state !== 'running') return;
+    const times = [...(this.#lineMs.get(projectId) ?? []), latencyMs].slice(-mostTimes);
+    this.#lineMs.set(projectId, times);
+    if (shadow.isSlow || times.length < fewestTimes || times.length % 10 !== 0) return;
+    const { cycleTimeMs } = this.#parts.line(projectId);
+    const { p95 } = spreadOf(times)!;
+    if (cycleTimeMs === null || p95 <= cycleTimeMs) return;
+    this.#add(projectId, shadow, { slow: true });
+    const { lineBefore } = shadow.head;
+    const was = lineBefore === null ? '' : ` (${String(Math.round(lineBefore.p95))} ms before it)`;
+    const message = `A candidate judges beside the active model, and the line now takes ${String(Math.round(p95))} ms for 95 % of parts${was}: longer than its cycle time of ${String(Math.round(cycleTimeMs))} ms. Stop the comparison where parts wait.`;
+    this.#context.emit({ type: 'notice', id: `shadow-slow-${projectId}`, message, level: 'warning' });
+    this.#tell(projectId);
+  }
+
+  close(): void {
+    for (const timer of [...this.#endTimers.values(), ...this.#tellTimers.values()]) clearTimeout(timer);
+    this.#endTimers.clear();
+    this.#tellTimers.clear();
+  }
+
+  async #start({ modelId, parts, hours }: ChannelInput<'models.shadowStart'>, caller: Caller): Promise<ShadowState> {
+    const { store, now } = this.#context;
     const candidate = store.models.get(modelId);
     const { projectId } = candidate;
     const active = store.models.active(projectId);
     if (active === null || active.id === modelId) {
       throw new UserError('shadowNotBeside', 'There is no other model that judges.', 'Activate one, or take another.');
     }
+    if (parts === null && hours === null) {
+      throw new UserError('shadowEndless', 'The comparison has no end.', 'Say after how many parts or hours it ends.');
+    }
     const before = this.#of(projectId);
     if (before?.state === 'running') await this.#end(projectId, before, 'stopped', caller);
-    const head = { modelId, activeModelId: active.id, planned, startedAt: now() };
-    mkdirSync(path.join(folder, 'shadow'), { recursive: true });
-    writeFileSync(this.#file(projectId), `${JSON.stringify(head)}\n`);
-    const shadow: Shadow = { head, state: 'running', parts: [], skipped: 0 };
+    const lineBefore = this.#parts.line(projectId).latencyMs;
+    const head = { modelId, activeModelId: active.id, parts, hours, startedAt: now(), lineBefore };
+    const shadow = this.#file.begin(projectId, head);
     this.#shadows.set(projectId, shadow);
-    const details = { projectId, version: candidate.version, beside: active.modelHash, parts: planned };
+    this.#lineMs.delete(projectId);
+    this.#arm(projectId, shadow);
+    const details = { projectId, version: candidate.version, beside: active.modelHash, parts, hours };
     record(this.#context, caller, 'model.shadowStarted', candidate.modelHash, details);
     try {
-      await this.#peer()?.call('startShadow', { projectId, model: { ...this.#use(candidate), threads: 1 } });
+      const model = { ...this.#parts.use(candidate), threads: 1 };
+      await this.#parts.peer()?.call('startShadow', { projectId, model });
     } catch (error) {
       // Without a run it begins with the next one.
       if (!(error instanceof UserError && ['feedStopped', 'processStopped'].includes(error.code))) {
@@ -122,14 +149,19 @@ export class ShadowMode {
         throw error;
       }
     }
+    this.#tell(projectId);
     return this.#state(projectId, shadow);
   }
 
-  async #end(projectId: string, shadow: Shadow, state: ShadowState['state'], caller: Caller): Promise<void> {
-    shadow.state = state;
-    this.#append(projectId, { state });
+  #complete(projectId: string, shadow: Shadow): void {
+    void this.#end(projectId, shadow, 'complete', systemCaller).catch(() => undefined);
+  }
+
+  async #end(projectId: string, shadow: Shadow, state: Shadow['state'], caller: Caller): Promise<void> {
+    clearTimeout(this.#endTimers.get(projectId));
+    this.#add(projectId, shadow, { state });
     const { store, emit } = this.#context;
-    const { n, disagreement, statements } = compareShadow(shadow.parts, { parts: shadow.head.planned });
+    const { n, disagreement, statements } = compareShadow(shadow.parts);
     const model = store.models.find(shadow.head.modelId);
     record(this.#context, caller, 'model.shadowEnded', model?.modelHash ?? shadow.head.modelId, {
       projectId,
@@ -138,13 +170,15 @@ export class ShadowMode {
       disagreements: disagreement.count,
     });
     emit({ type: 'models', projectId });
+    this.#tell(projectId);
     if (state === 'complete') {
       const message = [`Model v${String(model?.version ?? '?')} has judged beside the active one.`]
         .concat(statements.map(({ text }) => text))
         .join(' ');
       emit({ type: 'notice', id: `shadow-${projectId}`, message, level: 'info' });
     }
-    await this.#peer()
+    await this.#parts
+      .peer()
       ?.call('stopShadow', { projectId })
       .catch(() => undefined);
   }
@@ -154,81 +188,53 @@ export class ShadowMode {
     return shadow === null ? null : this.#state(projectId, shadow);
   }
 
-  #state(projectId: string, { head, state, parts, skipped }: Shadow): ShadowState {
-    const { modelId, activeModelId, planned, startedAt } = head;
-    const compared = compareShadow(parts, { parts: planned });
-    const { n, agreeing, disagreement, newlyRejected, newlyAccepted, reviews, statements } = compared;
-    const shown = ({ predScore, verdict }: ShadowPart['active']) => ({
-      predScore: Number.isFinite(predScore) ? predScore : null,
-      verdict,
-    });
-    return shadowState.parse({
-      projectId,
-      modelId,
-      activeModelId,
-      state,
-      startedAt,
-      planned,
-      judged: n,
-      skipped,
-      agreeing,
-      disagreementRate: disagreement.interval,
-      newlyRejected,
-      newlyAccepted,
-      reviews,
-      disagreements: compared.disagreements.slice(0, mostShown).map(({ id, className, at, active, candidate }) => ({
-        partId: Number(id),
-        className,
-        at,
-        active: shown(active),
-        candidate: shown(candidate),
-      })),
-      statements: statements.map(({ text }) => text),
-    });
+  #state(projectId: string, shadow: Shadow): ShadowState {
+    const during = this.#lineMs.get(projectId) ?? [];
+    return showShadow(this.#context.store, projectId, shadow, { now: this.#parts.line(projectId), during });
   }
 
   #of(projectId: string): Shadow | null {
     const known = this.#shadows.get(projectId);
     if (known !== undefined) return known;
-    const shadow = this.#read(this.#file(projectId));
+    const shadow = this.#file.read(projectId);
     this.#shadows.set(projectId, shadow);
+    if (shadow?.state === 'running') this.#arm(projectId, shadow);
     return shadow;
   }
 
-  #read(file: string): Shadow | null {
-    if (!existsSync(file)) return null;
-    const shadow: Shadow = {
-      head: { modelId: '', activeModelId: '', planned: 1, startedAt: '' },
-      state: 'running',
-      parts: [],
-      skipped: 0,
-    };
-    try {
-      const [head, ...lines] = readFileSync(file, 'utf8').split('\n');
-      shadow.head = JSON.parse(head ?? '') as ShadowHead;
-      for (const text of lines) {
-        const line = JSON.parse(text) as ShadowLine;
-        if ('state' in line) shadow.state = line.state;
-        else {
-          shadow.parts.push(line.part);
-          shadow.skipped = line.skipped;
-        }
-      }
-    } catch {
-      // The last line, torn by a stop: what stands before it counts.
-    }
-    return shadow.head.modelId === '' ? null : shadow;
+  #add(projectId: string, shadow: Shadow, line: ShadowLine): void {
+    add(shadow, line);
+    this.#file.append(projectId, line);
   }
 
-  #append(projectId: string, line: ShadowLine): void {
-    try {
-      appendFileSync(this.#file(projectId), `${JSON.stringify(line)}\n`);
-    } catch {
-      // A full disk must not stop the line for a comparison; it goes on in memory.
-    }
+  /** The hours end also while no part comes, and while the station was off. */
+  #arm(projectId: string, shadow: Shadow): void {
+    clearTimeout(this.#endTimers.get(projectId));
+    const end = endsAt(shadow);
+    if (end === null) return;
+    const leftMs = Date.parse(end) - Date.parse(this.#context.now());
+    const timer = setTimeout(
+      () => {
+        if (shadow.state !== 'running') return;
+        if (isOver(shadow, this.#context.now())) this.#complete(projectId, shadow);
+        else this.#arm(projectId, shadow);
+      },
+      Math.min(longestTimerMs, Math.max(0, leftMs)),
+    );
+    timer.unref();
+    this.#endTimers.set(projectId, timer);
   }
 
-  #file(projectId: string): string {
-    return path.join(this.#context.folder, 'shadow', `${projectId}.jsonl`);
+  #tell(projectId: string): void {
+    clearTimeout(this.#tellTimers.get(projectId));
+    this.#tellTimers.delete(projectId);
+    this.#context.emit({ type: 'shadow', projectId });
+  }
+
+  #tellSoon(projectId: string): void {
+    if (this.#tellTimers.has(projectId)) return;
+    const timer = setTimeout(() => this.#tell(projectId), tellEveryMs);
+    timer.unref();
+    this.#tellTimers.set(projectId, timer);
   }
 }

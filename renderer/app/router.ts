@@ -28,6 +28,13 @@ const routes: RouteRecordRaw[] = [
     meta: { role: 'quality' },
   },
   {
+    // Operators see what they have to judge; planning and results are for engineers and quality.
+    path: '/study/:studyId?/:appraiser?',
+    name: 'study',
+    component: () => import('./views/study/StudyView.vue'),
+    meta: { role: 'operator' },
+  },
+  {
     path: '/history',
     name: 'history',
     component: () => import('./views/history/HistoryView.vue'),

@@ -86,6 +86,49 @@ export function compareShadow(
   };
 }
 
+/** What two models get wrong of parts whose truth is known. */
+export interface ShadowTruth {
+  good: number;
+  defects: number;
+  /** Defects passed without a look. */
+  escapes: { active: number; candidate: number };
+  /** Good parts rejected. */
+  falseRejects: { active: number; candidate: number };
+  onlyActiveRight: number;
+  onlyCandidateRight: number;
+  /** Exact two-sided McNemar test of the two numbers above. */
+  p: number;
+}
+
+/**
+ * Both models against what people said of the parts. A review is neither an escape nor a false reject: a person looks.
+ * @param truth by id; parts without are left out
+ */
+export function compareWithTruth(
+  parts: readonly ShadowPart[],
+  truth: ReadonlyMap<string, 'pass' | 'fail'>,
+): ShadowTruth {
+  const found = {
+    ...{ good: 0, defects: 0, onlyActiveRight: 0, onlyCandidateRight: 0 },
+    ...{ escapes: { active: 0, candidate: 0 }, falseRejects: { active: 0, candidate: 0 } },
+  };
+  for (const part of parts) {
+    const gtLabel = truth.get(part.id);
+    if (gtLabel === undefined) continue;
+    const isWrong = ({ verdict }: ShadowPart['active']): boolean =>
+      gtLabel === 'fail' ? verdict === 'pass' : rejects(verdict);
+    const wrong = { active: isWrong(part.active), candidate: isWrong(part.candidate) };
+    const counted = gtLabel === 'fail' ? found.escapes : found.falseRejects;
+    if (gtLabel === 'fail') found.defects++;
+    else found.good++;
+    counted.active += Number(wrong.active);
+    counted.candidate += Number(wrong.candidate);
+    found.onlyActiveRight += Number(!wrong.active && wrong.candidate);
+    found.onlyCandidateRight += Number(wrong.active && !wrong.candidate);
+  }
+  return { ...found, p: mcnemar(found.onlyActiveRight, found.onlyCandidateRight) };
+}
+
 function isComplete(parts: readonly ShadowPart[], { parts: wanted, hours }: ShadowPlan): boolean {
   if (wanted !== undefined && parts.length >= wanted) return true;
   if (hours === undefined || parts.length === 0) return false;

@@ -70,6 +70,7 @@ export const evidence = z.object({
 });
 export type Evidence = z.infer<typeof evidence>;
 
+const spread = z.object({ median: z.number(), p95: z.number() });
 const shadowVerdict = z.object({ predScore: z.number().nullable(), verdict: d.verdict });
 
 /** A candidate beside the active model on live parts; what the line did is the active model's word alone. */
@@ -79,8 +80,9 @@ export const shadowState = z.object({
   activeModelId: d.id,
   state: z.enum(['running', 'complete', 'stopped']),
   startedAt: d.isoTime,
-  /** Parts after which it's over. */
-  planned: z.int(),
+  /** Parts after which it's over, and when it is at the latest; null: not limited so. */
+  parts: z.int().nullable(),
+  endsAt: d.isoTime.nullable(),
   judged: z.int(),
   /** Parts that went by while the candidate was busy. */
   skipped: z.int(),
@@ -90,18 +92,43 @@ export const shadowState = z.object({
   /** Parts that only the candidate rejects, and only the active one. */
   newlyRejected: z.int(),
   newlyAccepted: z.int(),
+  /** Exact two-sided McNemar test of these two: small when one model is the stricter. */
+  stricterP: z.number(),
   reviews: z.object({ active: z.int(), candidate: z.int() }),
+  /** Parts whose truth people gave: what each model gets wrong of them. */
+  labelled: z.object({
+    good: z.int(),
+    defects: z.int(),
+    escapes: z.object({ active: z.int(), candidate: z.int() }),
+    falseRejects: z.object({ active: z.int(), candidate: z.int() }),
+    /** Parts that only one of the two gets right. */
+    onlyActiveRight: z.int(),
+    onlyCandidateRight: z.int(),
+    p: z.number(),
+  }),
+  candidateMs: spread.nullable(),
+  /** The line's own time for a part: before and while the candidate judges. */
+  line: z.object({
+    before: spread.nullable(),
+    during: spread.nullable(),
+    cycleTimeMs: z.number().nullable(),
+    /** It took longer than its cycle time (95th percentile) while the candidate judged. */
+    isSlow: z.boolean(),
+  }),
   /** Those that change between rejected and not first; at most 200. */
   disagreements: z.array(
     z.object({
       partId: z.int(),
       className: d.shortText,
       at: d.isoTime,
+      serial: d.shortText.nullable(),
+      pictureSha256: d.sha256.nullable(),
+      /** What a person says it is. */
+      truth: z.enum(['pass', 'fail']).nullable(),
       active: shadowVerdict,
       candidate: shadowVerdict,
     }),
   ),
-  statements: z.array(z.string()),
 });
 export type ShadowState = z.infer<typeof shadowState>;
 
@@ -156,10 +183,14 @@ export const trainingChannels = {
   'models.remove': command('engineer', z.object({ modelId: d.id }), done),
   /** Ends the scoring of pictures that thresholds or gates wait for; who waits is told `cancelled`. */
   'models.cancelScoring': command('engineer', z.object({ modelId: d.id }), done),
-  /** A candidate judges beside the active model, for so many parts. To promote it: `models.activate`. */
+  /** A candidate judges beside the active model, for so many parts or hours, whichever comes first. */
   'models.shadowStart': command(
     'engineer',
-    z.object({ modelId: d.id, parts: z.int().min(1).max(100_000) }),
+    z.object({
+      modelId: d.id,
+      parts: z.int().min(1).max(100_000).nullable(),
+      hours: z.number().min(0.01).max(720).nullable(),
+    }),
     shadowState,
   ),
   'models.shadowState': query('engineer', inProject, shadowState.nullable()),

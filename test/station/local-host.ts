@@ -21,6 +21,11 @@ export class LocalHost implements ProcessHost {
     return child;
   }
 
+  /** Ends the process in the midst of whatever it does, as a crash would. */
+  crash(): void {
+    for (const child of this.#children.splice(0)) child.kill();
+  }
+
   #open(use: ModelUse): Promise<LoadedModel> {
     if (this.refusal !== undefined) return Promise.reject(this.refusal);
     this.opened.push(use);

@@ -33,6 +33,7 @@ export class ShadowRunner {
       return;
     }
     this.#isBusy = true;
+    const start = performance.now();
     this.#work = this.#judge(evidence).then((candidate) => {
       this.#isBusy = false;
       const { predScore, verdict, className, inspectedAt: at } = record;
@@ -44,8 +45,10 @@ export class ShadowRunner {
         at,
         active: { predScore, verdict },
         candidate,
+        candidateMs: performance.now() - start,
         skipped: this.#skipped,
       });
+      this.#skipped = 0;
     });
   }
 

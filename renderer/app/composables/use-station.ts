@@ -6,6 +6,8 @@ import { useProject } from '../stores/project.ts';
 import { useScoring } from '../stores/scoring.ts';
 import { useSession } from '../stores/session.ts';
 import { useSettings } from '../stores/settings.ts';
+import { useShadow } from '../stores/shadow.ts';
+import { useStudies } from '../stores/study.ts';
 import { useToasts } from '../stores/toasts.ts';
 import { useTraining } from '../stores/training.ts';
 
@@ -21,6 +23,8 @@ export function useStation() {
   const training = useTraining();
   const scoring = useScoring();
   const notices = useNotices();
+  const studies = useStudies();
+  const shadow = useShadow();
   const toasts = useToasts();
   const ready = ref(false);
   const failed = ref<string | null>(null);
@@ -31,6 +35,8 @@ export function useStation() {
     else if (event.type === 'scoring') scoring.take(event);
     else if (event.type === 'importing') notices.takeImport(event);
     else if (event.type === 'models' || event.type === 'projects') void project.refresh();
+    else if (event.type === 'shadow') shadow.changed(event.projectId);
+    else if (event.type === 'studies') studies.changed(event.projectId);
     else if (event.type === 'settings') settings.take(event.settings);
     else if (event.type === 'session') session.take(event.session);
     else notices.take(event);
@@ -55,6 +61,8 @@ export function useStation() {
 
   async function enter(): Promise<void> {
     await project.load();
+    // Somebody else may be at the screen now.
+    void studies.load();
     void notices.load();
   }
 
@@ -73,6 +81,7 @@ export function useStation() {
     () => project.projectId,
     (id) => {
       void feed.follow(id);
+      void studies.follow(id);
       if (id !== null) void training.load(id);
     },
   );
