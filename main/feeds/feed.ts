@@ -21,8 +21,10 @@ export interface FedPart extends PresentedPart {
 }
 
 export type FeedNews =
-  /** Nothing can come: what should is not judged. Told once, until it's `back`. */
-  | { type: 'lost'; message: string; remedy: string }
+  /**
+   * Nothing can come: what should is not judged. Told once, until it's `back`; with another code it's another reason.
+   */
+  | { type: 'lost'; message: string; remedy: string; code?: string }
   | { type: 'back' }
   /** Nothing is waiting. */
   | { type: 'idle' }

@@ -32,10 +32,17 @@ export class FaultBook {
     this.#context = context;
   }
 
-  /** Faults that were open when the station ended before; each is told once. */
-  left(): Map<string, OpenFault> {
+  /** Faults that were open when the station ended. */
+  #left(): Map<string, OpenFault> {
     const stored = storedFaults.safeParse(this.#context.store.settings.get(settingsKey) ?? {});
     return new Map(stored.success ? Object.entries(stored.data) : []);
+  }
+
+  /** They are known, and in the log already. */
+  takeOver(): Map<string, OpenFault> {
+    const left = this.#left();
+    for (const [projectId, open] of left) this.#open.set(projectId, new Map([[open.fault.code, open]]));
+    return left;
   }
 
   /** To be called with a feed's faults whenever they may have changed. @param subject what the log calls the feed */
@@ -66,9 +73,14 @@ export class FaultBook {
     }
   }
 
-  /** A person has seen it, or started anew. */
+  /** Whatever was wrong is done with: a new run begins. */
   forget(projectId: string): void {
     this.#open.delete(projectId);
+    this.seen(projectId);
+  }
+
+  /** A person has seen it: it needn't be shown after the next start. */
+  seen(projectId: string): void {
     try {
       this.#store(projectId, undefined);
     } catch {
@@ -77,7 +89,7 @@ export class FaultBook {
   }
 
   #store(projectId: string, open: OpenFault | undefined): void {
-    const all = this.left();
+    const all = this.#left();
     if (open === undefined && !all.has(projectId)) return;
     if (open === undefined) all.delete(projectId);
     else all.set(projectId, open);

@@ -19,7 +19,7 @@ export class FeedStates {
   constructor(context: StationContext) {
     this.#context = context;
     this.#book = new FaultBook(context);
-    for (const [projectId, { fault, since }] of this.#book.left()) {
+    for (const [projectId, { fault, since }] of this.#book.takeOver()) {
       if (context.store.projects.find(projectId) !== null) this.of(projectId).restore(fault, since);
     }
   }
@@ -55,6 +55,10 @@ export class FeedStates {
   /** What went wrong before is done with: a new run begins. */
   forget(projectId: string): void {
     this.#book.forget(projectId);
+  }
+
+  seen(projectId: string): void {
+    this.#book.seen(projectId);
   }
 
   tellSoon(projectId: string, afterMs = tellEveryMs): void {

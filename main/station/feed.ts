@@ -89,7 +89,7 @@ export class FeedService {
     'feed.acknowledge': ({ projectId }) => {
       const run = this.#states.of(projectId);
       run.acknowledge();
-      if (!run.wanted) this.#states.forget(projectId);
+      if (!run.wanted) this.#states.seen(projectId);
       return this.#states.tellNow(projectId);
     },
     'feed.setLot': ({ projectId, lot }) => {

@@ -43,6 +43,20 @@ export interface CameraFrame {
   serial: string | null;
 }
 
+/** Why a camera gives no frames; `noWindow`: no window reads it. */
+export const cameraFaults = ['noCamera', 'unplugged', 'inUse', 'denied', 'noFrames', 'failed', 'noWindow'] as const;
+export type CameraFault = (typeof cameraFaults)[number];
+
+/**
+ * How the camera of a feed does, said by the window that reads it: at least every other second while frames come, at
+ * once and again and again while none do. A window that says nothing counts as gone.
+ */
+export interface CameraWord {
+  type: 'camera';
+  /** Null: frames come. */
+  fault: Exclude<CameraFault, 'noWindow'> | null;
+}
+
 /** Answer to a frame: the part it became, or why none. */
 export interface FrameTaken {
   type: 'frameTaken';
@@ -51,7 +65,7 @@ export interface FrameTaken {
 }
 
 export type LiveFromJudge = LivePart | FrameTaken;
-export type LiveToJudge = LiveAck | CameraFrame;
+export type LiveToJudge = LiveAck | CameraFrame | CameraWord;
 
 /** At most this many unacknowledged messages either way. */
 export const mostInFlight = 2;

@@ -1,12 +1,19 @@
 import {
   mostInFlight,
   type CameraFrame,
+  type CameraWord,
   type FrameTaken,
   type LivePart,
   type LiveToJudge,
 } from '../../../shared/ipc/live.ts';
 import type { FrameAnswer } from '../../feeds/camera.ts';
 import type { PortLike } from '../child.ts';
+
+/** Who takes what the window's camera gives. */
+export interface CameraEars {
+  onFrame(frame: CameraFrame): Promise<FrameAnswer>;
+  onWord(word: CameraWord): void;
+}
 
 /**
  * The way of live results to the window, and of camera frames from it. At most two parts are on their way
@@ -18,10 +25,9 @@ export class LiveLink {
   #newest: (() => Promise<LivePart>) | undefined;
   #closed = false;
 
-  /** @param onFrame answers a camera frame */
-  constructor(port: PortLike, onFrame: (frame: CameraFrame) => Promise<FrameAnswer>) {
+  constructor(port: PortLike, camera: CameraEars) {
     this.#port = port;
-    port.onMessage((message) => this.#hear(message as LiveToJudge, onFrame));
+    port.onMessage((message) => this.#hear(message as LiveToJudge, camera));
     port.onClose(() => this.#end());
   }
 
@@ -42,9 +48,13 @@ export class LiveLink {
     this.#port.close();
   }
 
-  #hear(message: LiveToJudge, onFrame: (frame: CameraFrame) => Promise<FrameAnswer>): void {
+  #hear(message: LiveToJudge, camera: CameraEars): void {
+    if (message.type === 'camera') {
+      camera.onWord(message);
+      return;
+    }
     if (message.type === 'frame') {
-      void onFrame(message).then((answer) => {
+      void camera.onFrame(message).then((answer) => {
         if (!this.#closed) this.#port.postMessage({ type: 'frameTaken', ...answer } satisfies FrameTaken);
       });
       return;

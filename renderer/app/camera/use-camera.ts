@@ -1,14 +1,16 @@
 import { defineStore } from 'pinia';
 import { attempt, call } from '../station-client.ts';
 import { computed, ref, shallowRef } from 'vue';
+import type { CameraWord } from '../../../shared/ipc/live.ts';
 import type { FeedSource } from '../../../shared/station/domain.ts';
+import { useProject } from '../stores/project.ts';
 import { onWorker, tellWorker } from '../live/live-worker.ts';
 import type { CameraStats, CameraTrigger } from '../live/messages.ts';
 import { problemsOf, type LookProblem } from './look.ts';
 
 export type CameraSource = Extract<FeedSource, { kind: 'camera' }>;
 /** Why there is no picture. */
-export type CameraFault = 'noCamera' | 'unplugged' | 'inUse' | 'denied' | 'noFrames' | 'failed';
+export type CameraFault = NonNullable<CameraWord['fault']>;
 
 /** Reads frames off a track; typed here because TypeScript's own library does not know it. */
 declare class MediaStreamTrackProcessor {
@@ -91,6 +93,8 @@ export const useCamera = defineStore('camera', () => {
     if (wanted === null) return;
     release();
     fault.value = why;
+    // Said again with every attempt that fails. Taking pictures of good parts is no feed.
+    if (wanted.trigger.kind !== 'none') tellWorker({ type: 'cameraFault', fault: why });
     stats.value = null;
     clearTimeout(retry);
     retry = setTimeout(() => void open(), retryMs);
@@ -130,6 +134,7 @@ export const useCamera = defineStore('camera', () => {
       lastStatsAt = performance.now();
       clearInterval(watch);
       watch = setInterval(() => void check(track, asked.locked), 2_000);
+      tellSettings(track);
     } catch (error) {
       if (turn === opening) lose(faultOf(error));
     }
@@ -142,8 +147,23 @@ export const useCamera = defineStore('camera', () => {
       lose('noFrames');
       return;
     }
+    tellSettings(track);
     drifted.value = driftOf(track, locked);
     if (drifted.value.length > 0) await lock(track, locked);
+  }
+
+  /** The station's drift guard hears how the camera is set, before anything is put right: parts were taken with it. */
+  function tellSettings(track: MediaStreamTrack): void {
+    const { projectId } = useProject();
+    if (projectId === null || wanted === null || wanted.trigger.kind === 'none') return;
+    const settings = Object.fromEntries(
+      Object.entries(track.getSettings() as Readonly<Record<string, unknown>>).filter(
+        (entry): entry is [string, string | number | boolean] =>
+          ['string', 'number', 'boolean'].includes(typeof entry[1]) && String(entry[1]).length <= 200,
+      ),
+    );
+    // Whoever can't be told now is told again in two seconds.
+    void call('drift.cameraSettings', { projectId, settings }).catch(() => undefined);
   }
 
   /** On-screen button and key. @param serial of the part, where it is known */

@@ -2,7 +2,13 @@
  * Owns the live port: judged parts come in here and go on to the window without a copy, camera frames go out from here
  * without the window's main thread ever touching their bytes.
  */
-import { mostInFlight, type CameraFrame, type LiveAck, type LiveFromJudge } from '../../../shared/ipc/live.ts';
+import {
+  mostInFlight,
+  type CameraFrame,
+  type CameraWord,
+  type LiveAck,
+  type LiveFromJudge,
+} from '../../../shared/ipc/live.ts';
 import { coloursFromI420 } from '../../../shared/frame/i420.ts';
 import { coarseOf, lookAt, type FrameLook } from '../camera/look.ts';
 import { readFrame, type ReadFrame } from '../camera/read-frame.ts';
@@ -16,6 +22,10 @@ const statsMs = 500;
 let port: MessagePort | null = null;
 let inFlight = 0;
 const waiting: CameraFrame[] = [];
+
+/** The process that judges hears how the camera does, and the feed's state says it. */
+const tellCamera = (fault: CameraWord['fault']): void =>
+  port?.postMessage({ type: 'camera', fault } satisfies CameraWord);
 
 const say = (message: FromWorker, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
 
@@ -136,6 +146,7 @@ class CameraRun {
     const framesPerSecond = (1_000 * this.#frames) / (now - this.#statsAt);
     this.#frames = 0;
     this.#statsAt = now;
+    if (this.#trigger.kind !== 'none') tellCamera(null);
     say({
       type: 'stats',
       width,
@@ -175,6 +186,7 @@ let camera: CameraRun | null = null;
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'port') connect(data.port);
   else if (data.type === 'ack') port?.postMessage({ type: 'ack' } satisfies LiveAck);
+  else if (data.type === 'cameraFault') tellCamera(data.fault);
   else if (data.type === 'camera') {
     camera?.stop();
     camera = new CameraRun(data.frames, data.trigger);

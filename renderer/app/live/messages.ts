@@ -1,5 +1,5 @@
 /** Between the window and its worker, which owns the live port and the camera's frames. */
-import type { FrameTaken, LivePart } from '../../../shared/ipc/live.ts';
+import type { CameraWord, FrameTaken, LivePart } from '../../../shared/ipc/live.ts';
 import type { FrameLook } from '../camera/look.ts';
 import type { StillState } from '../camera/still-trigger.ts';
 
@@ -24,6 +24,8 @@ export type ToWorker =
   | { type: 'port'; port: MessagePort }
   | { type: 'ack' }
   | { type: 'camera'; frames: ReadableStream<VideoFrame>; trigger: CameraTrigger }
+  /** A feed's camera gives no frames. */
+  | { type: 'cameraFault'; fault: NonNullable<CameraWord['fault']> }
   | { type: 'stopCamera' }
   | { type: 'trigger'; serial: string | null }
   | { type: 'learnEmpty' }

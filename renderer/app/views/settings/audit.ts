@@ -42,6 +42,7 @@ export const auditActions = [
   'signature.refused',
   'drift.alarm',
   'drift.acknowledged',
+  'drift.restarted',
   'study.started',
   'study.finished',
   'study.cancelled',
