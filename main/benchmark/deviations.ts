@@ -71,7 +71,11 @@ export function deviations(facts: RunFacts): string[] {
   for (const warning of set.warnings) out.push(warning);
 
   const heldOut = heldOutPictures(plan);
-  if (heldOut > 0) {
+  if (settings?.learnFromAll === true) {
+    out.push(
+      'All training pictures are learned from (files of identical content once), so each model’s own thresholds are assumed unless the set has validation pictures; no figure here depends on them. --set learnFromAll=false holds a tenth out.',
+    );
+  } else if (heldOut > 0) {
     out.push(
       `${heldOut} training pictures of the first model are held out for its thresholds (and files of identical content are learned once); the paper learns from all.`,
     );

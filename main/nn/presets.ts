@@ -65,6 +65,11 @@ export interface PaperPreset {
     readonly total: number;
   };
   readonly batch: number;
+  /**
+   * Whether the students learn from every normal picture, as the paper's do. Otherwise a tenth of each class is held out for
+   * the thresholds, which are assumed without it.
+   */
+  readonly learnFromAll: boolean;
 }
 
 export interface EmbeddedPreset {
@@ -115,6 +120,7 @@ const paperBase = {
   },
   schedule: { base: 2e-3, final: 2e-4, warmup: 100, total: 10000 },
   batch: 16,
+  learnFromAll: false,
 } as const satisfies PaperPreset;
 
 /** All presets by name. */

@@ -22,6 +22,7 @@ import { trainStudents, type TrainedStudents } from './train-students.ts';
 export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFusedGraph): Recipe {
   const preset = settle(request);
   return {
+    learnsFromAll: false,
     open: async (run): Promise<Method> => {
       const { entry, weights, backboneHash } = await openBackbone(preset);
       const teacher = await Teacher.open(entry, weights, run.session);

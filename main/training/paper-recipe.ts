@@ -47,8 +47,8 @@ export function paperRecipe(request: TrainingRequest): Recipe {
       request.settings ?? {},
       request.steps,
     );
-  settle(2);
   return {
+    learnsFromAll: settle(2).settings.learnFromAll,
     open: async (run): Promise<Method> => {
       const { settings: wanted, warnings } = settle(run.snapshot.classes.length);
       for (const warning of warnings) run.report.warn(warning);

@@ -49,6 +49,7 @@ const settingsSchema = z.strictObject({
   batch: count.max(4096),
   /** Pictures whose gradients are computed at once; a divisor of `batch`. Equal to `batch`: no accumulation. */
   microBatch: count.max(4096),
+  learnFromAll: z.boolean(),
 });
 
 /** A paper preset with all its values settled for one run. */

@@ -32,6 +32,8 @@ export interface Run {
 
 /** What a preset makes of each part of a training run; `run.ts` has the order of the parts. */
 export interface Recipe {
+  /** No normal picture is held out for the thresholds. */
+  readonly learnsFromAll: boolean;
   /** Opens the teacher. @throws UserError when its weights are missing or don't fit the preset */
   open(run: Run): Promise<Method>;
 }

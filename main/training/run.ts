@@ -71,7 +71,12 @@ export async function trainModel(
   if (request.instant && request.defectDirs !== undefined) {
     report.warn('An instant model has no students, and nothing else learns from defects: they are left out.');
   }
-  const snapshot = await takeSnapshot(dataset, { seed: request.seed, shots: request.shots, defects }, signal);
+  const { learnsFromAll } = recipe;
+  const snapshot = await takeSnapshot(
+    dataset,
+    { seed: request.seed, shots: request.shots, defects, learnsFromAll },
+    signal,
+  );
 
   begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
   const method = await recipe.open({

@@ -42,6 +42,8 @@ export interface SnapshotOptions {
   seed: number;
   /** Learn from only this many pictures per class (few-shot): the first ones of a seeded shuffle. */
   shots: number | undefined;
+  /** Hold no picture out: all are learned from. Default false. */
+  learnsFromAll?: boolean;
   /** Labelled defects, see `findDefects`. */
   defects?: readonly { path: string; className: string }[];
 }
@@ -72,7 +74,10 @@ export async function takeSnapshot(dataset: Dataset, options: SnapshotOptions, s
     classes.push({
       name,
       pictures: normals.map((_, i) => first + i),
-      split: splitPictures(normals.length, createRandom(mixedSeed(options.seed, name))),
+      split:
+        options.learnsFromAll === true
+          ? { training: normals.map((_, i) => i), heldOut: [] }
+          : splitPictures(normals.length, createRandom(mixedSeed(options.seed, name))),
       calibration: [],
     });
   }

@@ -47,6 +47,7 @@ export async function runProtocol(id: string, options: ProtocolOptions, context:
   for (const warning of set.warnings) reporter.note(`Note: ${warning}`);
   const plan = makePlan(protocol, set, request, {
     steps: options.steps ?? null,
+    learnFromAll: settings?.learnFromAll ?? null,
     set: options.set ?? [],
     instant: options.instant,
     pixels: options.withPixels,
@@ -195,7 +196,7 @@ async function settledFor(request: BenchmarkRequest, options: ProtocolOptions, k
   if (preset.kind === 'embedded') return undefined;
   const { settlePaperPreset } = await import('../../training/paper-settings.ts');
   const classes = request.setting === 'single-class' ? 1 : 2;
-  const assignments = parseAssignments(options.set ?? []);
+  const assignments = paperAssignments(options);
   return settlePaperPreset(request.preset, { classes, kind }, assignments, options.steps).settings;
 }
 
@@ -208,6 +209,11 @@ function withRow<Settings extends { objective: string; scoreRow: number }>(
     : { ...settings, objective: objectives[ablationRow - 1], scoreRow: ablationRow };
 }
 
+/** The paper learns from all normal pictures, so a protocol does too unless told otherwise. */
+function paperAssignments({ set }: ProtocolOptions): Record<string, unknown> {
+  return { learnFromAll: true, ...parseAssignments(set ?? []) };
+}
+
 function trainingRequest(
   preset: string,
   options: ProtocolOptions,
@@ -215,7 +221,7 @@ function trainingRequest(
   dataKind: 'general' | 'real-iad',
 ): Omit<TrainingRequest, 'dataDirs' | 'out' | 'seed' | 'resume'> {
   const settings = {
-    ...parseAssignments(options.set ?? []),
+    ...paperAssignments(options),
     ...(ablationRow !== undefined && { objective: objectives[ablationRow - 1], scoreRow: ablationRow }),
   };
   return {
