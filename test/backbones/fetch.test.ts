@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fetchFile, type FetchFileSystem, type FetchRequest } from '../../main/backbones/fetch.ts';
 import { proxyOf } from '../../main/backbones/fetch-connection.ts';
-import { breakOff, listen, sendFile, serve, type Answer, type TestServer } from './file-server.ts';
+import { breakOff, listen, proxyVariables, sendFile, serve, type Answer, type TestServer } from './file-server.ts';
 
 const content = randomBytes(300_000);
 const sha256 = createHash('sha256').update(content).digest('hex');
@@ -25,9 +25,7 @@ const open: { close(): Promise<void> }[] = [];
 beforeEach(async () => {
   folder = await nodeFs.mkdtemp(join(tmpdir(), 'twinspect-fetch-'));
   partial = join(folder, 'fetch.partial');
-  for (const name of ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'no_proxy', 'NO_PROXY']) {
-    vi.stubEnv(name, '');
-  }
+  for (const name of proxyVariables) vi.stubEnv(name, '');
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
@@ -41,7 +39,7 @@ async function serving(answer: Answer, secure?: typeof tls): Promise<TestServer>
   return server;
 }
 
-const fast = { retries: 3, backoffMs: 5, windowMs: 3000, minBytes: 1000, progressBytes: 1000 };
+const fast = { retries: 3, backoffMs: 5, windowMs: 60_000, minBytes: 1000, progressBytes: 1000 };
 const get = (url: string, more: Partial<FetchRequest> = {}): ReturnType<typeof fetchFile> =>
   fetchFile({ url, partial, limits: fast, ...more });
 
@@ -148,7 +146,7 @@ describe('a download', () => {
         });
       },
     };
-    expect(await get(server.url, { sha256, fs: slow, limits: { ...fast, windowMs: 5000 } })).toMatchObject({ sha256 });
+    expect(await get(server.url, { sha256, fs: slow, limits: fast })).toMatchObject({ sha256 });
     expect(server.requests()).toBe(1);
   });
 
@@ -216,11 +214,13 @@ describe('what is refused', () => {
         ...(from > 0 && { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` }),
       });
       let at = from;
-      const timer = setInterval(() => response.write(content.subarray(at, ++at)), 20);
+      const drip = (): boolean => response.write(content.subarray(at, ++at));
+      drip();
+      const timer = setInterval(drip, 20);
       response.on('close', () => clearInterval(timer));
     });
-    const run = get(server.url, { limits: { ...fast, retries: 1, windowMs: 100 } });
-    await expect(run).rejects.toThrow(/brings less than 1000 bytes in 0\.1 s, 2 times in a row/);
+    const run = get(server.url, { limits: { ...fast, retries: 1, windowMs: 300 } });
+    await expect(run).rejects.toThrow(/brings less than 1000 bytes in 0\.3 s, 2 times in a row/);
     expect((await nodeFs.stat(partial)).size).toBeGreaterThan(0);
   });
 

@@ -18,7 +18,7 @@ import {
 } from '../../main/backbones/store.ts';
 import { modelsDir } from '../../main/system/project-root.ts';
 import { UserError } from '../../shared/errors.ts';
-import { sendFile, serve, type TestServer } from './file-server.ts';
+import { proxyVariables, sendFile, serve, type TestServer } from './file-server.ts';
 
 const id = 'dinov2-with-registers-small';
 const weights = Buffer.from('weights '.repeat(5000));
@@ -30,6 +30,8 @@ let registry: BackboneRegistry;
 const open: TestServer[] = [];
 
 beforeEach(async () => {
+  // What this machine's own way into the network is must not matter.
+  for (const name of proxyVariables) vi.stubEnv(name, '');
   folder = await nodeFs.mkdtemp(join(tmpdir(), 'twinspect-store-'));
   store = join(folder, 'store');
   registry = await readRegistry(modelsDir());
