@@ -177,18 +177,19 @@ export class DriftWatch {
   #rename(projectId: string, alarm: DriftAlarm): void {
     const { store } = this.#context;
     const standing = this.standing(projectId);
-    if (standing?.alarmId == null || standing.cause === alarm.cause || standing.cause === 'camera') return;
+    const alarmId = standing?.alarmId ?? null;
+    if (standing === null || alarmId === null || standing.cause === alarm.cause || standing.cause === 'camera') return;
     const row = store.drift.guard(projectId);
     const body = bodyOf(alarm);
     const name = store.projects.get(projectId).name;
     const notice = { id: noticeId(projectId), level: 'fault' as const, message: `${name}: ${body.message}` };
     store.transaction(() => {
-      store.drift.renameAlarm(standing.alarmId!, body);
-      const details = { projectId, alarmId: standing.alarmId, ...body };
+      store.drift.renameAlarm(alarmId, body);
+      const details = { projectId, alarmId, ...body };
       record(this.#context, systemCaller, 'drift.alarm', row?.modelHash ?? projectId, details);
       store.notices.set({ ...notice, at: this.#context.now() });
     });
-    this.#standing.set(projectId, { alarmId: standing.alarmId, cause: alarm.cause });
+    this.#standing.set(projectId, { alarmId, cause: alarm.cause });
     this.#context.emit({ type: 'notice', ...notice });
     this.#context.emit({ type: 'drift', projectId });
   }

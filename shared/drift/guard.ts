@@ -27,7 +27,9 @@ const secondThoughts = 10;
 const winsorAt = 8;
 const recentParts = 20;
 /** Of the share of odd parts that levels allow, what ranks allow: they lose on average with all of it, too. */
-const rankDefects = 0.4;
+const rankDefects = 0.2;
+/** Share of what is bet on a stream that is bet on ranks; the rest is on levels, which need fewer parts of a strong change. */
+const shareOnRanks = 0.75;
 
 interface Remembered {
   part: number;
@@ -160,9 +162,8 @@ export class DriftGuard {
     return driftStreams.reduce((sum, _, i) => sum + this.#evidenceOf(i), 0) / driftStreams.length;
   }
 
-  /** Half of what is bet on a stream is on levels, half on ranks. */
   #evidenceOf(stream: number): number {
-    return (this.#bets[stream]!.evidence + this.#ranks[stream]!.evidence) / 2;
+    return (1 - shareOnRanks) * this.#bets[stream]!.evidence + shareOnRanks * this.#ranks[stream]!.evidence;
   }
 
   #changePart(stream: number): number {

@@ -100,7 +100,7 @@ export interface DriftSettings {
   partsPerShift: number;
   /**
    * Share of parts that may be anything at all without that being drift. The bets on levels hold up to it; those on
-   * ranks hold up to four tenths of it, and lose on average up to it and beyond.
+   * ranks hold up to a fifth of it, and lose on average up to it and beyond.
    */
   maxDefectShare: number;
 }

@@ -9,7 +9,9 @@ import type { Session } from '../../shared/ipc/settings.ts';
 import type { Label, StationPart, StationPicture } from '../../shared/station/domain.ts';
 import { makeData, thresholds, type SamplePicture } from './fake-data.ts';
 import { engineeringAnswers, type Answers } from './fake-engineering.ts';
+import { FakeDrift } from './fake-drift.ts';
 import { FakeLive } from './fake-live.ts';
+import { studyAnswers } from './fake-study.ts';
 
 export interface FakeOptions {
   language?: 'en' | 'de' | 'ko' | 'zh-CN';
@@ -21,6 +23,8 @@ export interface FakeOptions {
   /** Feed state at the start. */
   feed?: FeedState['state'];
   intervalMs?: number;
+  /** The drift guard's alarm stands. */
+  drift?: boolean;
   /** Channels that refuse. */
   failing?: ChannelName[];
   role?: 'operator' | 'engineer' | 'quality' | 'administrator';
@@ -47,6 +51,7 @@ const listeners = new Set<(event: StationEvent) => void>();
 const tell = (event: StationEvent): void => listeners.forEach((listener) => listener(event));
 const now = (): string => new Date().toISOString();
 
+const drift = new FakeDrift(options.drift === true);
 const live = new FakeLive(page.fakeSample, data, (feed) => tell({ type: 'feed', feed }), options);
 
 class Refused extends Error {}
@@ -90,6 +95,9 @@ const answered: number[] = [];
 
 const answers: Answers = {
   ...engineeringAnswers(data, tell, (message) => {
+    throw new Refused(message);
+  }),
+  ...studyAnswers(data, tell, (message) => {
     throw new Refused(message);
   }),
   'session.current': () => session,
@@ -215,6 +223,10 @@ const answers: Answers = {
   'feed.start': ({ recipeId }) => live.start(recipeId),
   'feed.stop': () => live.stop(),
   'feed.acknowledge': () => live.acknowledge(),
+  'drift.state': () => drift.state,
+  'drift.history': () => (drift.state.alarm === null ? drift.ended : [drift.state.alarm, ...drift.ended]),
+  'drift.acknowledge': ({ reason }) => drift.end(reason, session.user?.name ?? '?'),
+  'drift.cameraSettings': () => ({}),
   'feed.setLot': ({ lot }) => {
     data.recipes.forEach((one) => (one.lot = lot));
     return live.stateOf('papers');

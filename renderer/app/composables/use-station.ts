@@ -1,5 +1,6 @@
 import { onBeforeUnmount, onMounted, ref, watch } from 'vue';
 import type { StationEvent } from '../../../shared/ipc/contract.ts';
+import { useDrift } from '../stores/drift.ts';
 import { useFeed } from '../stores/feed.ts';
 import { useNotices } from '../stores/notices.ts';
 import { useProject } from '../stores/project.ts';
@@ -25,6 +26,7 @@ export function useStation() {
   const notices = useNotices();
   const studies = useStudies();
   const shadow = useShadow();
+  const drift = useDrift();
   const toasts = useToasts();
   const ready = ref(false);
   const failed = ref<string | null>(null);
@@ -36,6 +38,7 @@ export function useStation() {
     else if (event.type === 'importing') notices.takeImport(event);
     else if (event.type === 'models' || event.type === 'projects') void project.refresh();
     else if (event.type === 'shadow') shadow.changed(event.projectId);
+    else if (event.type === 'drift') drift.changed(event.projectId);
     else if (event.type === 'studies') studies.changed(event.projectId);
     else if (event.type === 'settings') settings.take(event.settings);
     else if (event.type === 'session') session.take(event.session);
@@ -82,6 +85,7 @@ export function useStation() {
     (id) => {
       void feed.follow(id);
       void studies.follow(id);
+      void drift.follow(id);
       if (id !== null) void training.load(id);
     },
   );

@@ -24,6 +24,7 @@ export function partCertificate(certificate: PartCertificate, words: ReportWords
   const body = html`<header><h1>${title}</h1></header>
     <p class="verdict ${part.verdict ?? 'noDecision'}">${verdictLine(part, words)}</p>
     ${part.reason === null ? html`` : html`<p>${words.reason}: ${part.reason}</p>`}
+    ${part.drift ? html`<p><b>${words.notCovered(part.drift.cause)}</b></p>` : html``}
     ${part.personVerdict === null ? html`` : html`<p>${words.person}: <b>${words.verdicts[part.personVerdict]}</b> (${part.personName ?? ''}) ${part.defectClass ?? ''}</p>`}
     <div class="pictures">
       ${figure(certificate.picture, null, words.picture)}${figure(certificate.picture, certificate.heatMap, words.heatMap)}${figure(certificate.similar, null, words.memory)}

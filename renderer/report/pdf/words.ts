@@ -1,5 +1,6 @@
 /** The words of the printed reports. One record per language; the type makes a missing word an error. */
 import type { Verdict } from '../../../shared/detection.ts';
+import type { DriftCause } from '../../../shared/drift/types.ts';
 
 export interface ReportWords {
   locale: string;
@@ -52,6 +53,8 @@ export interface ReportWords {
   rawScore: string;
   scoreHint: string;
   reason: string;
+  /** Note of a part that was judged while the drift guard's alarm stood. */
+  notCovered(cause: DriftCause): string;
   trainedOn: (pictures: number) => string;
   trainedAt: string;
   trainedBy: string;
@@ -114,6 +117,8 @@ const en: ReportWords = {
   rawScore: 'raw score',
   scoreHint: '50 is the fail threshold; higher is less like a good part.',
   reason: 'Reason',
+  notCovered: (cause) =>
+    `The calibration did not cover this part: ${{ light: 'the light had changed', colour: 'the colour had changed', focus: 'the sharpness had changed', position: 'parts lay differently', product: 'parts looked different', camera: 'the camera was set differently' }[cause]}.`,
   trainedOn: (pictures) => `${pictures} pictures of good parts`,
   trainedAt: 'Trained',
   trainedBy: 'Trained by',
@@ -177,6 +182,8 @@ const de: ReportWords = {
   rawScore: 'Rohwert',
   scoreHint: '50 ist die Schlecht-Schwelle; je höher, desto weniger gleicht das Teil einem Gutteil.',
   reason: 'Grund',
+  notCovered: (cause) =>
+    `Die Kalibrierung deckte dieses Teil nicht ab: ${{ light: 'das Licht hatte sich geändert', colour: 'die Farbe hatte sich geändert', focus: 'die Schärfe hatte sich geändert', position: 'die Teile lagen anders', product: 'die Teile sahen anders aus', camera: 'die Kamera war anders eingestellt' }[cause]}.`,
   trainedOn: (pictures) => `${pictures} Bilder von Gutteilen`,
   trainedAt: 'Trainiert',
   trainedBy: 'Trainiert von',
@@ -240,6 +247,8 @@ const ko: ReportWords = {
   rawScore: '원점수',
   scoreHint: '50이 불합격 임계값이며, 높을수록 양품과 다릅니다.',
   reason: '사유',
+  notCovered: (cause) =>
+    `이 부품은 보정 범위 밖에서 판정됨: ${{ light: '조명이 바뀜', colour: '색이 바뀜', focus: '선명도가 바뀜', position: '부품 위치가 달라짐', product: '부품 모양이 달라짐', camera: '카메라 설정이 바뀜' }[cause]}.`,
   trainedOn: (pictures) => `양품 사진 ${pictures}장`,
   trainedAt: '학습 시각',
   trainedBy: '학습한 사람',
@@ -303,6 +312,8 @@ const zhCN: ReportWords = {
   rawScore: '原始分数',
   scoreHint: '50 为不合格阈值；分数越高，越不像良品。',
   reason: '原因',
+  notCovered: (cause) =>
+    `校准不涵盖此零件：${{ light: '光照已改变', colour: '颜色已改变', focus: '清晰度已改变', position: '零件位置不同', product: '零件外观不同', camera: '相机设置已改变' }[cause]}。`,
   trainedOn: (pictures) => `${pictures} 张良品图片`,
   trainedAt: '训练时间',
   trainedBy: '训练人',
