@@ -6,7 +6,7 @@
  *
  * --splits 1,2,3,4    which of UniAD's splits of CIFAR-10
  * --instant           memory only
- * --search-dims NAME  `exact`, or three numbers deep,fine,coarse; default: the preset's
+ * --search exact      in one pass instead of two; default: the preset's
  * --model FILE        measure this model instead of training one
  * --seed, --steps, --shots, --threads, --cache DIR, --keep FILE (keeps the model), --no-pixels, --json FILE
  */
@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
     cifar: { type: 'string' },
     splits: { type: 'string', default: '1,2,3,4' },
     instant: { type: 'boolean', default: false },
-    'search-dims': { type: 'string' },
+    search: { type: 'string' },
     model: { type: 'string' },
     seed: { type: 'string', default: '0' },
     steps: { type: 'string' },
@@ -70,14 +70,11 @@ const cifarSplits = [
   ['automobile', 'cat', 'dog', 'horse', 'truck'],
 ];
 
-function searchDims(): Pick<TrainingRequest, 'searchDims'> {
-  const asked = options['search-dims'];
+function search(): Pick<TrainingRequest, 'search'> {
+  const { search: asked } = options;
   if (asked === undefined) return {};
-  const [deep, fine, coarse] =
-    asked === 'exact' ? [Infinity, Infinity, Infinity] : asked.split(',').map((text) => Number(text));
-  // More than there are: all of them, which is the exact search.
-  const count = (value: number | undefined): number => Math.min(value ?? 4096, 4096);
-  return { searchDims: { deep: count(deep), fine: count(fine), coarse: count(coarse) } };
+  if (asked !== 'exact' && asked !== 'coded') throw new Error('--search is exact or coded');
+  return { search: asked };
 }
 
 /** Trains into `out` and prints how long each phase took. */
@@ -95,7 +92,7 @@ async function train(dataDirs: readonly string[], out: string, normalClasses?: r
       threads,
       ...number(options.shots, 'shots'),
       ...number(options.steps, 'steps'),
-      ...searchDims(),
+      ...search(),
       resume: false,
       instant: options.instant,
       // A cache of its own, empty at the start: features that are there already would shorten the time.

@@ -2,9 +2,12 @@
  * Time of one picture: the whole embedded detector against the bare backbone, by parts, and against PyTorch.
  *
  *   node bench/run.mjs bench/inference.ts [--model FILE] [--threads 1] [--rounds 25] [--pictures DIR] [--python PATH]
+ *     [--exact FILE]
  *
  * Batch 1, sessions in this thread; all subjects take turns picture by picture. `--python` is an interpreter with torch
- * and onnx: it runs the same two graphs in PyTorch, operator by operator.
+ * and onnx: it runs the same graphs in PyTorch, operator by operator. `--exact` is the same training with the exact search
+ * (`bench/detection.ts --search exact --keep FILE`): the function that the search in two passes stands for, as PyTorch
+ * would compute it.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -41,6 +44,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '25' },
     pictures: { type: 'string', default: samplePictures },
     python: { type: 'string' },
+    exact: { type: 'string' },
   },
 });
 const threads = Number(options.threads);
@@ -119,6 +123,9 @@ const graphs: Record<string, Uint8Array> = {
     'features + encoder student': pruneGraph(graph, ['classIndex', 'semanticScore']),
   }),
 };
+const exact =
+  options.exact === undefined ? undefined : await readPackage(options.exact, { checkGraph: checkFusedGraph });
+if (exact !== undefined) graphs['whole, exact search'] = exact.graph;
 const sessions: Record<string, GraphSession> = {};
 for (const [name, bytes] of Object.entries(graphs)) sessions[name] = await openSessionInline(bytes, { threads });
 const feedsOf = ({ data }: PreparedPicture) => ({
@@ -126,7 +133,11 @@ const feedsOf = ({ data }: PreparedPicture) => ({
 });
 
 const folder = await mkdtemp(path.join(tmpdir(), 'twinspect-bench-'));
-const compared = { backbone: graphs['backbone']!, whole: graphs['whole']! };
+const compared: Record<string, Uint8Array> = {
+  backbone: graphs['backbone']!,
+  whole: graphs['whole']!,
+  ...(exact !== undefined && { exact: exact.graph }),
+};
 const torch = options.python === undefined ? undefined : await startTorch(options.python, folder, compared, pictures);
 
 let turn = 0;
@@ -176,17 +187,23 @@ else {
   console.log(`PyTorch: ${torch.about}`);
   for (const name of Object.keys(compared)) {
     for (const layout of ['', ' channels-last']) {
-      const faster = quotients(times[`${name}, PyTorch${layout}`]!, times[name]!);
-      console.log(`${name} against PyTorch eager${layout}, times as fast: ${faster} (to reach: at least 1.8).`);
+      const own = name === 'exact' ? 'whole' : name;
+      const faster = quotients(times[`${name}, PyTorch${layout}`]!, times[own]!);
+      const what =
+        name === 'exact' ? 'whole against PyTorch eager with the exact search' : `${name} against PyTorch eager`;
+      console.log(`${what}${layout}, times as fast: ${faster} (to reach: at least 1.8).`);
     }
   }
-  let worst = 0;
+  const scoreOf = async (name: string, picture: PreparedPicture): Promise<number> =>
+    ((await sessions[name]!.run(feedsOf(picture), ['predScore']))['predScore']!.data as Float32Array)[0]!;
+  let [worst, byPass] = [0, 0];
   for (const [i, each] of pictures.entries()) {
-    const out = await sessions['whole']!.run(feedsOf(each), ['predScore']);
-    const own = (out['predScore']!.data as Float32Array)[0]!;
+    const own = await scoreOf('whole', each);
     worst = Math.max(worst, Math.abs(own - (await torch.run('whole', i)).value));
+    if (exact !== undefined) byPass = Math.max(byPass, Math.abs(own - (await scoreOf('whole, exact search', each))));
   }
   console.log(`Largest difference of predScore between ONNX Runtime and PyTorch: ${worst.toExponential(1)}`);
+  if (exact !== undefined) console.log(`Between the two searches: ${byPass.toExponential(1)}`);
   torch.end();
 }
 for (const session of Object.values(sessions)) await session.close();

@@ -18,7 +18,7 @@ from onnx import numpy_helper
 config = json.loads(sys.argv[1])
 torch.set_num_threads(config["threads"])
 torch.set_num_interop_threads(1)
-dtypes = {1: torch.float32, 2: torch.uint8, 6: torch.int32, 7: torch.int64, 9: torch.bool}
+dtypes = {1: torch.float32, 2: torch.uint8, 3: torch.int8, 6: torch.int32, 7: torch.int64, 9: torch.bool}
 
 
 def plain(attribute):
@@ -182,6 +182,22 @@ def shape_of(attributes, constant):
     return lambda x: torch.tensor(list(x.shape)[start:end])
 
 
+def mat_mul_integer(attributes, constant):
+    assert int(constant[2]) == 128
+
+    def run(x, table, _):
+        # x - 128 of uint8 as int8 is one flipped bit; then PyTorch's own 8-bit product, block by block.
+        codes = torch.bitwise_xor(x, 128).view(torch.int8)
+        pictures, blocks, _, width = table.shape
+        out = torch.empty(pictures, blocks, codes.shape[2], width, dtype=torch.int32)
+        for picture in range(pictures):
+            for block in range(blocks):
+                torch._int_mm(codes[picture, 0], table[picture, block], out=out[picture, block])
+        return out
+
+    return run
+
+
 def simple(function):
     return lambda attributes, constant: function
 
@@ -207,6 +223,7 @@ operators = {
     "LayerNormalization": layer_norm,
     "Split": split,
     "Gemm": gemm,
+    "MatMulInteger": mat_mul_integer,
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,
     "Shape": shape_of,

@@ -93,7 +93,7 @@ async function measure(dir: string): Promise<void> {
   const memory = await fitMemory(classes, teacher, store, {
     seed: 1,
     session,
-    searchDims: preset.searchDims,
+    search: preset.search,
     signal,
     onProgress: () => undefined,
   });

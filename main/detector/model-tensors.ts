@@ -4,7 +4,8 @@ import type { Gaussian } from '../memory/gaussian.ts';
 import type { LocalStatistics } from '../memory/leave-one-out.ts';
 import { blockEntries, type SearchIndex } from '../memory/search-bank.ts';
 import type { MemoryTensors, ScoreScale } from '../nn/embedded-detector.ts';
-import type { BankStatistics, GaussianBundle, SearchBank } from '../nn/normal-memory.ts';
+import type { ExactBank, SearchBank } from '../nn/memory-search.ts';
+import type { BankStatistics, GaussianBundle } from '../nn/normal-memory.ts';
 import { tf } from '../nn/tf.ts';
 import type { FittedMemory } from './fitted-model.ts';
 
@@ -31,21 +32,31 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
   };
 }
 
+/** The bank as the finished model searches it. */
 export function bankTensors(bank: SearchIndex): SearchBank {
-  const exact = bank.projection.cols === bank.vectors.cols;
+  const blocks = bank.costs.length / blockEntries;
+  const { codes } = bank;
+  if (codes === undefined) return exactBankTensors(bank, tf.tensor3d(bank.costs, [blocks, 1, blockEntries]));
+  const { table, normRows, maskRows, scales } = codes;
+  const depth = table.length / (blocks * blockEntries);
   return {
-    classBlocks: tf.tensor2d(bank.classBlocks.data, [bank.classBlocks.rows, bank.classBlocks.cols], 'int32'),
-    centres: matrixTensor(bank.centres),
-    projection: exact ? undefined : matrixTensor(bank.projection),
-    lookup: lookupTensor(bank, tf.tensor3d(bank.costs, [bank.costs.length / blockEntries, 1, blockEntries])),
-    vectors: exact ? undefined : matrixTensor(bank.vectors),
+    ...layoutTensors(bank),
+    table: tf.tensor3d(Int32Array.from(table), [blocks, depth, blockEntries], 'int32'),
+    normRows,
+    maskRows,
+    scales: matrixTensor(scales),
+    vectors: matrixTensor(bank.vectors),
   };
 }
 
-/** The lookup with the given costs `[N, 1, 256]` in its last row. */
-export function lookupTensor({ products, projection, costs: { length } }: SearchIndex, costs: tf.Tensor): tf.Tensor {
-  const blocks = length / blockEntries;
-  return tf.concat([tf.tensor3d(products, [blocks, projection.cols, blockEntries]), costs], 1);
+/** The bank for the exact search, with the given costs `[N, 1, 256]`. */
+export function exactBankTensors(bank: SearchIndex, costs: tf.Tensor): ExactBank {
+  const products = tf.tensor3d(bank.products, [costs.shape[0]!, bank.vectors.cols, blockEntries]);
+  return { ...layoutTensors(bank), lookup: tf.concat([products, costs], 1) };
+}
+
+function layoutTensors({ classBlocks: { rows, cols, data }, centres }: SearchIndex) {
+  return { classBlocks: tf.tensor2d(data, [rows, cols], 'int32'), centres: matrixTensor(centres) };
 }
 
 export function statisticsTensors(statistics: LocalStatistics): BankStatistics {

@@ -3,6 +3,7 @@
  * fused inference graph, and nothing else computes a score (embedded-recipe sections 3 to 9).
  */
 import { decoderScore, type PositionStatistics } from './embedded-scores.ts';
+import { nearestEntries, type SearchBank } from './memory-search.ts';
 import {
   deviationMap,
   enlargeMap,
@@ -11,7 +12,6 @@ import {
   mapMaximum,
   memoryMap,
   minDistance,
-  nearestEntries,
   ofClass,
   smooth3,
   standardise,
@@ -19,7 +19,6 @@ import {
   type BankStatistics,
   type ClassFinder,
   type GaussianBundle,
-  type SearchBank,
 } from './normal-memory.ts';
 import { tf, type Tensor } from './tf.ts';
 

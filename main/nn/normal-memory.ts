@@ -2,69 +2,11 @@
  * The third expert, a memory of normal patches and one Gaussian per class, as pure tensor functions
  * (embedded-recipe sections 3 to 6, 8 and 9). The training run and the fused inference graph use the same functions.
  */
+import type { Nearest } from './memory-search.ts';
 import { tf, type Tensor } from './tf.ts';
 
 /** Floor under a distance before the logarithm (embedded-recipe section 1). */
 export const minDistance = 1e-3;
-/** Entries of one block of a bank. */
-const blockEntries = 256;
-
-/** One bank, laid out for a search among one class's entries: see `SearchIndex` in main/memory. */
-export interface SearchBank {
-  /** `[C, M]` int32 blocks of each class. */
-  classBlocks: Tensor;
-  /** `[C, D]` mean entry of each class, taken off first: so the leading dims tell entries of one class apart. */
-  centres: Tensor;
-  /** `[D, d]` orthonormal columns that the first pass projects on; undefined when it compares all dims. */
-  projection: Tensor | undefined;
-  /** `[N, d + 1, 256]` entries less their class's mean: `-2 P'b` and, in the last row, `|b|^2` (a huge cost = masked). */
-  lookup: Tensor;
-  /** `[N * 256, D]` the entries, for the exact distance to the one found; undefined when the first pass is exact. */
-  vectors: Tensor | undefined;
-}
-
-export interface Nearest {
-  /** `[B * T]` Euclidean distance to the entry found. */
-  distance: Tensor;
-  /** `[B * T]` int32 entry. */
-  index: Tensor;
-}
-
-/**
- * Nearest entry of every token among the entries of its picture's class (embedded-recipe section 3.3). Which one is
- * nearest is judged by the exact norms and the product in the leading dims, as if the rest were orthogonal; its
- * distance is then computed in all dims. Without a projection the first pass is exact by itself.
- * @param tokens `[B, T, D]`
- * @param classIndex `[B]` int32
- */
-export function nearestEntries(tokens: Tensor, classIndex: Tensor, bank: SearchBank): Nearest {
-  const [pictures, count, dims] = tokens.shape as [number, number, number];
-  const searchRows = bank.lookup.shape[1]!;
-  const widest = bank.classBlocks.shape[1]!;
-  const centred = tf.sub(tokens, tf.expandDims(tf.gather(bank.centres, classIndex), 1));
-  const flat = tf.reshape(centred, [pictures * count, dims]) as tf.Tensor2D;
-  const projected = bank.projection === undefined ? flat : tf.matMul(flat, bank.projection as tf.Tensor2D);
-  const ones = tf.onesLike(tf.slice(projected, [0, 0], [-1, 1]));
-  const queries = tf.reshape(tf.concat([projected, ones], 1), [pictures, count, searchRows]);
-
-  const blocks = tf.gather(bank.classBlocks, classIndex);
-  const own = tf.transpose(tf.gather(bank.lookup, blocks), [0, 2, 1, 3]);
-  // |t - b|^2 less |t|^2, which all entries share, in one product
-  const cost = tf.matMul(queries, tf.reshape(own, [pictures, searchRows, widest * blockEntries]));
-  const grouped = tf.reshape(cost, [pictures * count, widest, blockEntries]);
-  const group = tf.argMin(tf.min(grouped, 2), 1);
-  const row = tf.gather(grouped, group, 1, 1);
-  const within = tf.argMin(row, 1);
-  const block = tf.gather(blocks, tf.reshape(group, [pictures, count]), 1, 1);
-  const index = tf.add(tf.mul(tf.reshape(block, [pictures * count]), tf.scalar(blockEntries, 'int32')), within);
-  if (bank.vectors === undefined) {
-    const squared = tf.add(tf.sum(tf.square(flat), 1), tf.min(row, 1));
-    return { distance: tf.sqrt(tf.maximum(squared, 0)), index };
-  }
-  const difference = tf.sub(tf.reshape(tokens, [pictures * count, dims]), tf.gather(bank.vectors, index, 0));
-  return { distance: tf.sqrt(tf.sum(tf.square(difference), 1)), index };
-}
-
 /** Statistics of one bank: how far normal tokens lie, per entry and per class, in logarithms. */
 export interface BankStatistics {
   /** `[N * 256]` mean and reciprocal deviation of ln d per entry. */

@@ -23,7 +23,9 @@ export function cast(trace: Trace, x: Lazy, dtype: TfDtype): Lazy {
     return trace.uniform(converted, x.shape, dtype);
   }
   const { value, shape } = trace.loose(x);
-  return trace.recorded(trace.emit('Cast', [value], { to: { int: onnxType[dtype] } })[0], shape, dtype, x.shape);
+  const [converted] = trace.emit('Cast', [value], { to: { int: onnxType[dtype] } });
+  if (x.dtype === 'float32' && dtype === 'int32') trace.noteRounded(converted, value);
+  return trace.recorded(converted, shape, dtype, x.shape);
 }
 
 /** A uniform number of the given type that broadcasts to anything. */

@@ -1,7 +1,7 @@
 import { add } from './arithmetic.ts';
 import type { KernelTable } from './kernel.ts';
 import { activate } from './kernels-elementwise.ts';
-import { broadcastShape, sameShape, sizeOf, type Lazy, type Recorded, type Trace } from './trace.ts';
+import { broadcastShape, sameShape, sizeOf, type ConstantData, type Lazy, type Recorded, type Trace } from './trace.ts';
 
 interface Operand extends Recorded {
   readonly transposed: boolean;
@@ -28,6 +28,10 @@ export function matMul(trace: Trace, a: Lazy, b: Lazy, transposeA: boolean, tran
   const columns = b.shape.at(transposeB ? -2 : -1)!;
   const leading = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...leading, rows, columns];
+  if (a.dtype === 'int32') {
+    if (transposeA || transposeB) throw new Error('a product of transposed codes cannot be traced');
+    return codeProduct(trace, a, b, shape);
+  }
   if (sizeOf(leading) === 1) {
     const left = operand(trace, trace.reshape(a, a.shape.slice(-2)), transposeA);
     const right = operand(trace, trace.reshape(b, b.shape.slice(-2)), transposeB);
@@ -37,6 +41,42 @@ export function matMul(trace: Trace, a: Lazy, b: Lazy, transposeA: boolean, tran
   const [value] = trace.emit('MatMul', [straight(trace, left), straight(trace, right)]);
   const actual = [...broadcastShape(left.shape.slice(0, -2), right.shape.slice(0, -2)), rows, columns];
   return trace.recorded(value, actual, 'float32', shape);
+}
+
+/** Element types of the two operands of a product of codes, and what is added to the first to be unsigned. */
+const uint8 = 2;
+const codeOffset = 128;
+
+/**
+ * `[..., n, k] x [..., k, m]` of integers that fit 8 bits, as MatMulInteger. The first operand was rounded from floats
+ * within -128..127, the second is a constant or rows of one: it is stored in 8 bits.
+ */
+function codeProduct(trace: Trace, a: Lazy, b: Lazy, shape: readonly number[]): Lazy {
+  const left = trace.loose(a);
+  const float = trace.roundedFrom(left.value);
+  if (float === undefined) throw new Error('the first operand of an integer product is not rounded from floats');
+  const offset = trace.graph.scalar(codeOffset);
+  const [queries] = trace.emit('Cast', [trace.emit('Add', [float, offset])[0]], { to: { int: uint8 } });
+  const zero = trace.graph.initializer(undefined, 'uint8', [], [codeOffset]);
+  const [value] = trace.emit('MatMulInteger', [queries, codes(trace, b), zero]);
+  const leading = broadcastShape(left.shape.slice(0, -2), b.shape.slice(0, -2));
+  return trace.recorded(value, [...leading, ...shape.slice(-2)], 'int32', shape);
+}
+
+function codes(trace: Trace, x: Lazy): string {
+  const { source } = x;
+  if (source.kind === 'constant') return codeConstant(trace, source.data, x.shape);
+  const rows = source.kind === 'recorded' ? trace.constantRowsOf(source.value) : undefined;
+  if (rows === undefined) throw new Error('the second operand of an integer product is no constant');
+  const { constant, indices, axis } = rows;
+  const table = codeConstant(trace, constant.source.data, constant.shape);
+  return trace.emit('Gather', [table, indices], { axis: { int: axis } })[0];
+}
+
+function codeConstant(trace: Trace, data: ConstantData, shape: readonly number[]): string {
+  const bytes = Int8Array.from(data);
+  if (data.some((value, i) => value !== bytes[i])) throw new Error('an operand of an integer product exceeds 8 bits');
+  return trace.graph.initializer(undefined, 'int8', shape, bytes);
 }
 
 /** Rows from which on a real transpose of the smaller operand is cheaper than Gemm's transA, which copies again and again. */

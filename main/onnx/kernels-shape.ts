@@ -139,7 +139,10 @@ function gather({ trace, input, attrs }: KernelCall): Lazy {
   const axis = positiveAxis(attrs.number('axis'), x.shape.length);
   const shape = [...x.shape.slice(0, axis), ...indices.shape.slice(batchDims), ...x.shape.slice(axis + 1)];
   if (batchDims === 0) {
-    const [value] = trace.emit('Gather', [trace.exact(x), trace.exact(indices)], { axis: { int: axis } });
+    const rows = trace.exact(indices);
+    const [value] = trace.emit('Gather', [trace.exact(x), rows], { axis: { int: axis } });
+    const { source } = x;
+    if (source.kind === 'constant') trace.noteConstantRows(value, { constant: { ...x, source }, indices: rows, axis });
     return trace.recorded(value, shape, x.dtype);
   }
   if (axis !== batchDims) throw new Error(`a gather along axis ${axis} with ${batchDims} batch axes cannot be traced`);

@@ -66,6 +66,13 @@ export interface MatrixProduct {
   readonly transB: boolean;
 }
 
+/** Rows taken out of a constant. */
+export interface ConstantRows {
+  readonly constant: Lazy & { readonly source: { readonly kind: 'constant' } };
+  readonly indices: string;
+  readonly axis: number;
+}
+
 /** What one trace knows: the graph it writes to, which values are views of others, and the dynamic batch. */
 export class Trace {
   readonly graph: OnnxGraph;
@@ -78,6 +85,8 @@ export class Trace {
   readonly #scaled = new Map<string, { of: Recorded; by: number }>();
   readonly #negated = new Map<string, Recorded>();
   readonly #products = new Map<string, MatrixProduct>();
+  readonly #rounded = new Map<string, string>();
+  readonly #constantRows = new Map<string, ConstantRows>();
 
   /** @param batch sentinel: any dimension that is a multiple of it stands for that multiple of the dynamic batch */
   constructor(graph: OnnxGraph, batch: number | undefined) {
@@ -248,6 +257,24 @@ export class Trace {
   /** How a value was made, if it is a product of two matrices. */
   productOf(value: string): MatrixProduct | undefined {
     return this.#products.get(value);
+  }
+
+  /** Remembers which float value an integer value was made from. */
+  noteRounded(value: string, float: string): void {
+    this.#rounded.set(value, float);
+  }
+
+  roundedFrom(value: string): string | undefined {
+    return this.#rounded.get(value);
+  }
+
+  /** Remembers that a value is rows of a constant. */
+  noteConstantRows(value: string, rows: ConstantRows): void {
+    this.#constantRows.set(value, rows);
+  }
+
+  constantRowsOf(value: string): ConstantRows | undefined {
+    return this.#constantRows.get(value);
   }
 
   #batchTimes(factor: number): string {

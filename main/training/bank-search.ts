@@ -1,6 +1,6 @@
-import { bankTensors, lookupTensor } from '../detector/model-tensors.ts';
+import { exactBankTensors } from '../detector/model-tensors.ts';
 import { blockEntries, costsWithout, maskedCost, type SearchIndex } from '../memory/search-bank.ts';
-import { nearestEntries } from '../nn/normal-memory.ts';
+import { nearestEntries } from '../nn/memory-search.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto } from '../onnx/tracing-backend.ts';
 import { openSession, type GraphSession, type SessionOptions } from '../runtime/session.ts';
@@ -13,7 +13,10 @@ export interface SearchResult {
   index: Int32Array;
 }
 
-/** Searches a bank for one picture's tokens at a time, with the very function that inspection runs. */
+/**
+ * Searches a bank for one picture's tokens at a time, exactly: entries of single pictures can be left out, and what is
+ * learned from it holds for the search in two passes, which finds the same but for one token in thousands.
+ */
 export class BankSearch {
   readonly #bank: SearchIndex;
   readonly #session: GraphSession;
@@ -42,8 +45,7 @@ export class BankSearch {
         },
       ],
       (input, classIndex, costs) => {
-        const search = { ...bankTensors(bank), lookup: lookupTensor(bank, costs!) };
-        const nearest = nearestEntries(input!, classIndex!, search);
+        const nearest = nearestEntries(input!, classIndex!, exactBankTensors(bank, costs!));
         return [nearest.distance, nearest.index];
       },
     );

@@ -9,7 +9,7 @@ import { createCandidateCollector, type Coreset } from '../memory/coreset.ts';
 import { memoryDefaults } from '../memory/defaults.ts';
 import { fitGaussians, halfLog, type Gaussian } from '../memory/gaussian.ts';
 import { createLeaveOneOut, type LocalStatistics } from '../memory/leave-one-out.ts';
-import { makeSearchIndex, type SearchIndex } from '../memory/search-bank.ts';
+import { makeSearchIndex, type SearchIndex, type SearchMode } from '../memory/search-bank.ts';
 import { deviationMap, mapMaximum, memoryMap, smooth3, tokenDeviation } from '../nn/normal-memory.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto, type TraceInput } from '../onnx/tracing-backend.ts';
@@ -28,8 +28,8 @@ const bankSeedStep = 1000;
 export interface MemoryFitOptions {
   seed: number;
   session: SessionOptions;
-  /** Leading directions the two searches compare in their first pass. */
-  searchDims: Record<BankName, number>;
+  /** How the finished model searches. The leave-one-out statistics are of the exact search in any case. */
+  search: SearchMode;
   signal: AbortSignal;
   /** Shares of the whole fit done, 0..1, with a word on what is going on. */
   onProgress: (share: number, doing: string) => void;
@@ -53,7 +53,7 @@ export async function fitMemory(
 ): Promise<FittedMemory> {
   const { sizes } = teacher;
   const coresets = await chooseCoresets(classes, teacher, store, options);
-  const index = overBanks((bank) => makeSearchIndex(coresets[bank], options.searchDims[bank]));
+  const index = overBanks((bank) => makeSearchIndex(coresets[bank], options.search));
   const searches = await searchCalibrationPictures(classes, teacher, store, index, options);
   const raw = classes.map(({ split }) => usesRawDistances(split.training.length));
   const banks = overBanks((bank): FittedBank => {

@@ -27,7 +27,7 @@ export interface TrainingRequest {
   resume: boolean;
   /** Memory only: ready in seconds, no students. */
   instant: boolean;
-  /** Directions that the memory's searches compare first, instead of the preset's. */
+  /** How the finished model searches its memory, instead of the preset's way. */
   search?: EmbeddedPreset['search'];
   /** Folder of the feature cache; default: the user's cache folder. */
   cacheDir?: string;

@@ -2,22 +2,14 @@
 import '../nn/cpu-backend.ts';
 import { describe, expect, it } from 'vitest';
 import { matrixOf, rowOf } from '../../shared/linear-algebra.ts';
-import {
-  bankTensors,
-  gaussianTensors,
-  lookupTensor,
-  matrixTensor,
-  statisticsTensors,
-} from '../../main/detector/model-tensors.ts';
+import { gaussianTensors, matrixTensor, statisticsTensors } from '../../main/detector/model-tensors.ts';
 import { fitClassInference } from '../../main/memory/class-inference.ts';
 import { fitGaussians, mahalanobis } from '../../main/memory/gaussian.ts';
-import { blockEntries, costsWithout, makeSearchIndex } from '../../main/memory/search-bank.ts';
 import {
   findClass,
   gaussianDistances,
   mapMaximum,
   memoryMap,
-  nearestEntries,
   smooth3,
   tokenDeviation,
 } from '../../main/nn/normal-memory.ts';
@@ -32,7 +24,6 @@ import {
   quadratic,
   randomMatrix,
   rows,
-  search,
   shrunk,
   smoothed,
   tokenScores,
@@ -46,57 +37,6 @@ function expectAll(actual: ArrayLike<number>, expected: ArrayLike<number>, toler
   }
   expect(worst).toBeLessThan(tolerance);
 }
-
-describe('search', () => {
-  const sizes = [300, 40, 1];
-  const coresets = sizes.map((size, c) => ({
-    vectors: randomMatrix(size, 12, 10 + c, 1, 3),
-    entryPicture: Int32Array.from({ length: size }, (_, b) => 100 * c + Math.floor(b / 48)),
-    entryClass: new Int32Array(size).fill(c),
-  }));
-  const index = makeSearchIndex(coresets, 12);
-  const count = 20;
-  const tokens = [0, 1, 0].map((_, i) => randomMatrix(count, 12, 20 + i, 1.2, 3));
-
-  it.each([
-    [-1, [0, 1, 0]],
-    [2, [0, 0, 1]],
-    [-1, [2, 2, 1]],
-  ])('finds the nearest entry of its class without picture %i, classes %j', (masked, classes) => {
-    const bank = bankTensors(index);
-    const costs = tf.tensor3d(costsWithout(index, masked === -1 ? -2 : masked), [
-      index.costs.length / blockEntries,
-      1,
-      256,
-    ]);
-    const batch = tf.stack(tokens.map(matrixTensor));
-    const found = nearestEntries(batch, tf.tensor1d(classes, 'int32'), { ...bank, lookup: lookupTensor(index, costs) });
-    const [distances, entries] = [found.distance.dataSync(), found.index.dataSync()];
-    classes.forEach((c, i) => {
-      const { vectors, entryPicture } = coresets[c]!;
-      const expected = search(rows(tokens[i]!), rows(vectors), entryPicture, masked);
-      const first = index.entryClass.indexOf(c);
-      const own = entries.slice(i * count, (i + 1) * count);
-      expect([...own]).toEqual(expected.chosen.map((entry) => first + entry));
-      expectAll(distances.slice(i * count, (i + 1) * count), expected.distances, 1e-5);
-    });
-  });
-
-  it('is nearly as good with fewer directions', () => {
-    const short = makeSearchIndex(coresets, 6);
-    const batch = tf.reshape(matrixTensor(tokens[0]!), [1, count, 12]);
-    const classes = tf.tensor1d([0], 'int32');
-    const exact = nearestEntries(batch, classes, bankTensors(index)).distance.dataSync();
-    const near = nearestEntries(batch, classes, bankTensors(short)).distance.dataSync();
-    let ratio = 0;
-    exact.forEach((distance, i) => {
-      expect(near[i]!).toBeGreaterThanOrEqual(distance - 1e-5);
-      ratio += near[i]! / distance / count;
-    });
-    // Round data are the worst case: every direction left out counts as much as one kept.
-    expect(ratio).toBeLessThan(1.6);
-  });
-});
 
 describe('local score', () => {
   it.each([
