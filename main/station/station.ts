@@ -134,14 +134,19 @@ export async function createStation(options: StationOptions): Promise<Station> {
       feeds.recover();
       feeds.shadow.recover();
       studies.recover();
-      training.recover().catch(failed('recovering the training failed'));
       stopHousekeeping = startHousekeeping(context, failed('housekeeping failed'));
-      makeSampleProject(context, {
-        importFolder: pictures['pictures.importFolder'],
-        training,
-        feeds,
-        onFailure: failed('the sample project failed'),
-      }).catch(failed('the sample project failed'));
+      training
+        .recover()
+        .catch(failed('recovering the training failed'))
+        .then(() =>
+          makeSampleProject(context, {
+            importFolder: pictures['pictures.importFolder'],
+            training,
+            feeds,
+            onFailure: failed('the sample project failed'),
+          }),
+        )
+        .catch(failed('the sample project failed'));
     },
     close: async () => {
       stopHousekeeping();

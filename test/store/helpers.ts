@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import type { HistoryFilter } from '../../shared/ipc/history.ts';
 import { openStore, type Store, type StoreOptions } from '../../main/store/store.ts';
-import type { NewDecision, NewModel } from '../../main/store/types.ts';
+import type { NewDecision } from '../../main/store/types.ts';
+import { at } from './new-model.ts';
+
+export { at, newModel } from './new-model.ts';
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -24,8 +27,6 @@ export async function temporaryStore(folder = temporaryFolder(), options: StoreO
   undo.push(() => store.close());
   return store;
 }
-
-export const at = '2026-03-02T08:00:00.000Z';
 
 export const passed: NewDecision = {
   verdict: 'pass',
@@ -47,28 +48,6 @@ export const passed: NewDecision = {
   hasHeatMap: false,
   similarSha256: null,
 };
-
-export function newModel(projectId: string, id: string): NewModel {
-  return {
-    id,
-    projectId,
-    fileName: `${id}.twin`,
-    modelHash: 'b'.repeat(64),
-    preset: 'instant',
-    classes: ['cup'],
-    snapshotId: 'snapshot',
-    pictures: 3,
-    createdAt: at,
-    createdBy: 'Ann',
-    engine: 'cpu',
-    trainingMs: 1,
-    thresholds: { review: 1, fail: 2 },
-    basis: 'normals only',
-    metrics: [],
-    parity: { maxAbsDifference: 0, verdictFlips: 0, pictures: 3 },
-    note: '',
-  };
-}
 
 export function noFilter(projectId: string): HistoryFilter {
   return {
