@@ -12,7 +12,7 @@ import { findChromium, startHarness, type Harness } from './harness.ts';
 /** The window in a browser of this machine, against the fake station. Electron itself is tested elsewhere. */
 const chromium = findChromium();
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const screens = ['inspect', 'label', 'project', 'train', 'thresholds', 'history', 'settings'] as const;
+const screens = ['inspect', 'label', 'project', 'train', 'thresholds', 'study', 'history', 'settings'] as const;
 
 describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () => {
   let harness: Harness;
