@@ -17,6 +17,7 @@ import { cropPicture, type Picture, type PreparedPicture } from '../pictures/pic
 import { centreCrop, maskToSize } from '../pictures/prepare.ts';
 import { resample } from '../pictures/resample.ts';
 import type { Group } from './plan.ts';
+import { DefectConfigs, GroupSpro, type SproMetrics, type SproTruth } from './spro.ts';
 
 /** How a group is measured. */
 export interface MeasureOptions {
@@ -32,12 +33,14 @@ export interface MeasureOptions {
   crop?: number;
   /** Defect types with an AUROC of their own. */
   kinds?: readonly string[];
+  /** With pixels: also sPRO over `kinds`, at the size of the pictures; for sets with a `defects_config.json`. */
+  spro?: boolean;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
 }
 
 /** Metrics of one group in 0..1; null where they are not defined. */
-export interface GroupMetrics {
+export interface GroupMetrics extends SproMetrics {
   imageAuroc: number | null;
   imageAp: number | null;
   imageF1Max: number | null;
@@ -58,6 +61,8 @@ export const metricNames = [
   'pixelF1Max',
   'aupro',
   'auproStepped',
+  'spro005',
+  'spro03',
 ] as const satisfies readonly (keyof GroupMetrics)[];
 
 /** One picture's scores, so that figures can be computed again. */
@@ -105,10 +110,12 @@ export async function measureGroup(group: Group, options: MeasureOptions): Promi
     pictures: [],
   };
   const truths: PixelTruth[] = [];
-  for await (const loaded of readAhead(each(pictures), 2, (picture) => load(picture, options, wantPixels))) {
+  const spro = wantPixels && options.spro === true ? new GroupSpro(options.kinds ?? []) : undefined;
+  const configs = spro && new DefectConfigs();
+  for await (const loaded of readAhead(each(pictures), 2, (picture) => load(picture, options, wantPixels, configs))) {
     options.signal?.throwIfAborted();
     if ('error' in loaded) throw loaded.error;
-    const { picture, prepared, gtMask } = loaded;
+    const { picture, prepared, gtMask, sproTruth } = loaded;
     const start = performance.now();
     const [found] = await options.detector.inspect([prepared]);
     result.latenciesMs.push(round(performance.now() - start));
@@ -116,6 +123,7 @@ export async function measureGroup(group: Group, options: MeasureOptions): Promi
       throw new UserError('scoreNotFinite', `The model has no score for ${picture.path}.`, 'Train it again.');
     }
     if (gtMask !== undefined) truths.push(pixelTruth(found.anomalyMap, found.mapWidth, gtMask, options));
+    if (sproTruth !== undefined) spro?.add(picture, found.anomalyMap, found.mapWidth, sproTruth);
     result.pictures.push({
       file: picture.path,
       className: picture.className,
@@ -130,7 +138,12 @@ export async function measureGroup(group: Group, options: MeasureOptions): Promi
   }
   const labels = result.pictures.map(({ gtLabel }) => gtLabel === 'defect');
   const scores = result.pictures.map(({ predScore }) => predScore);
-  result.metrics = { ...imageMetrics(labels, scores), ...pixelMetricsOf(truths) };
+  result.metrics = {
+    ...noMetrics(),
+    ...imageMetrics(labels, scores),
+    ...pixelMetricsOf(truths),
+    ...spro?.metrics(),
+  };
   for (const kind of options.kinds ?? []) {
     const kept = result.pictures.filter(({ gtLabel, defectType }) => gtLabel === 'good' || defectType === kind);
     result.byKind[kind] = auroc(
@@ -155,7 +168,9 @@ function imageMetrics(
   return { imageAuroc, imageAp: averagePrecision(labels, scores), imageF1Max: f1Max(labels, scores)?.value ?? null };
 }
 
-function pixelMetricsOf(truths: readonly PixelTruth[]): Omit<GroupMetrics, 'imageAuroc' | 'imageAp' | 'imageF1Max'> {
+function pixelMetricsOf(
+  truths: readonly PixelTruth[],
+): Pick<GroupMetrics, 'pixelAuroc' | 'pixelAp' | 'pixelF1Max' | 'aupro' | 'auproStepped'> {
   if (truths.length === 0) {
     return { pixelAuroc: null, pixelAp: null, pixelF1Max: null, aupro: null, auproStepped: null };
   }
@@ -170,23 +185,36 @@ function pixelMetricsOf(truths: readonly PixelTruth[]): Omit<GroupMetrics, 'imag
 }
 
 type Loaded =
-  { picture: PublishedPicture; prepared: PreparedPicture; gtMask: Uint8Array | null | undefined } | { error: unknown };
+  | {
+      picture: PublishedPicture;
+      prepared: PreparedPicture;
+      gtMask: Uint8Array | null | undefined;
+      sproTruth: SproTruth | undefined;
+    }
+  | { error: unknown };
 
 /** Never rejects, see `readAhead`. `gtMask`: undefined when the picture doesn't count for the pixel metrics. */
-async function load(picture: PublishedPicture, options: MeasureOptions, wantPixels: boolean): Promise<Loaded> {
+async function load(
+  picture: PublishedPicture,
+  options: MeasureOptions,
+  wantPixels: boolean,
+  configs: DefectConfigs | undefined,
+): Promise<Loaded> {
   try {
     const { inputSize } = options.detector;
-    const prepared = options.prepare(await options.readPicture(picture.path), inputSize);
-    if (!wantPixels) return { picture, prepared, gtMask: undefined };
-    if (picture.gtLabel === 'good') return { picture, prepared, gtMask: null };
+    const decoded = await options.readPicture(picture.path);
+    const prepared = options.prepare(decoded, inputSize);
+    const sproTruth = await configs?.truthOf(picture, decoded, (file) => options.readPicture(file));
+    if (!wantPixels) return { picture, prepared, gtMask: undefined, sproTruth };
+    if (picture.gtLabel === 'good') return { picture, prepared, gtMask: null, sproTruth };
     const paths = picture.maskPaths ?? (picture.maskPath === undefined ? [] : [picture.maskPath]);
-    if (paths.length === 0) return { picture, prepared, gtMask: undefined };
+    if (paths.length === 0) return { picture, prepared, gtMask: undefined, sproTruth };
     const union = new Uint8Array(metricSize * metricSize);
     for (const path of paths) {
       const mask = maskPixels(await options.readPicture(path), inputSize, options.crop);
       for (let i = 0; i < union.length; i++) union[i]! |= mask[i]!;
     }
-    return { picture, prepared, gtMask: union };
+    return { picture, prepared, gtMask: union, sproTruth };
   } catch (error) {
     return { error };
   }

@@ -61,6 +61,8 @@ export interface Protocol {
   pictures?: { train: number; test: number };
   /** Defect types that also get an AUROC of their own against the good pictures. */
   kinds?: readonly string[];
+  /** The pixel metrics include sPRO over these kinds: the set says when a defect counts as found. */
+  hasSaturation?: boolean;
   /** What the paper leaves open about this very set, with what is done here. */
   openQuestions: readonly string[];
   /** Where the set lies, at or below `dir`. */
@@ -113,9 +115,10 @@ const list: readonly Protocol[] = [
     source: industrialSources['mvtec-loco'],
     pictures: { train: 1772, test: 1568 },
     kinds: ['logical_anomalies', 'structural_anomalies'],
+    hasSaturation: true,
     openQuestions: [
       'Whether the paper pools logical and structural anomalies or averages their two AUROCs is not stated: the pooled one is the main figure, both kinds stand beside it.',
-      'Pixel figures are over the union of a picture’s masks; sPRO with its saturation thresholds is not computed (the paper reports no pixel figures).',
+      'Pixel figures but sPRO are over the union of a picture’s masks. sPRO takes every mask as a defect with its saturation threshold, at the size of the pictures, as the mean of logical and structural anomalies; the map is the whole picture’s, without Dinomaly’s blur (the paper reports no pixel figures).',
       'The validation pictures serve the thresholds only; no figure here depends on them.',
     ],
     isRoot: isMvtecRoot(locoClasses),

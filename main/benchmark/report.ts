@@ -116,6 +116,8 @@ function experimentTable({ rows, mean, paper }: ExperimentSummary, baselines: re
   const kinds = Object.keys(rows[0]?.byKind ?? {});
   const hasPixels = rows.some(({ metrics }) => metrics.pixelAuroc !== null);
   const pixelHeads = hasPixels ? ['pixel AUROC', 'pixel AP', 'pixel F1', 'AUPRO', 'AUPRO (stepped)'] : [];
+  const hasSpro = rows.some(({ metrics }) => metrics.spro005 !== null);
+  if (hasSpro) pixelHeads.push('sPRO (FPR 0.05)', 'sPRO (FPR 0.3)');
   const header = [
     'class',
     'images',
@@ -137,6 +139,7 @@ function experimentTable({ rows, mean, paper }: ExperimentSummary, baselines: re
     ...(hasPixels
       ? [metrics.pixelAuroc, metrics.pixelAp, metrics.pixelF1Max, metrics.aupro, metrics.auproStepped].map(percent)
       : []),
+    ...(hasSpro ? [metrics.spro005, metrics.spro03].map(percent) : []),
   ];
   const baselineCell = (value: number | null | undefined): string =>
     value === null || value === undefined ? '-' : (100 * value).toFixed(2);

@@ -31,6 +31,8 @@ export interface BenchmarkRun {
   /** @see MeasureOptions.crop */
   crop?: number;
   kinds?: readonly string[];
+  /** @see MeasureOptions.spro */
+  spro?: boolean;
   keepModels: boolean;
   signal: AbortSignal;
   onStep(step: BenchmarkStep): void;
@@ -105,6 +107,7 @@ export async function runBenchmark(run: BenchmarkRun): Promise<UnitResult[]> {
           pixels: run.pixels,
           ...(run.crop !== undefined && { crop: run.crop }),
           ...(run.kinds !== undefined && { kinds: run.kinds }),
+          spro: run.spro === true,
           signal,
           onProgress: (done, total) =>
             run.onStep({ kind: 'picture', title, ...clock.state(), pictures: { done, total } }),

@@ -65,6 +65,7 @@ describe('benchmark', { timeout: 300_000 }, () => {
     expect(requests.map(({ settings }) => settings)).toEqual(
       ['encoder', 'decoder', 'encoder', 'noisy-or', 'sum', 'noisy-or'].map((objective, i) => ({
         crop: 224,
+        learnFromAll: true,
         objective,
         scoreRow: i + 1,
       })),

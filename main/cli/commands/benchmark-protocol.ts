@@ -107,6 +107,7 @@ export async function runProtocol(id: string, options: ProtocolOptions, context:
     pixels: options.withPixels,
     ...(settings !== undefined && { crop: settings.crop }),
     ...(protocol.kinds !== undefined && { kinds: protocol.kinds }),
+    spro: protocol.hasSaturation === true,
     keepModels: options.keepModels,
     signal: context.signal,
     onStep: stepPrinter(reporter),
