@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { binomialCdf, normalsNeeded, rateUpperBound, toleranceRank } from '../../shared/calibration/binomial.ts';
+import fc from '../seeded-fast-check.ts';
 
 describe('binomial bounds', () => {
   it('the distribution sums as it should', () => {

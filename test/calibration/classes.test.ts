@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { betaQuantile } from '../../shared/calibration/distributions.ts';
 import { displayScale, heatShare, mapAnchor } from '../../shared/calibration/display-score.ts';
@@ -6,6 +5,7 @@ import { effectiveCount, groupReader, leakingGroups, splitByGroup } from '../../
 import { calibrateClasses, shrinkRates } from '../../shared/calibration/pooling.ts';
 import { judge, unknownClassThreshold } from '../../shared/calibration/unknown-class.ts';
 import { createRandom } from '../../shared/random.ts';
+import fc from '../seeded-fast-check.ts';
 
 /** Classes of the given sizes at the given levels, 3 apart from their defects. */
 function classed(sizes: Record<string, [normals: number, defects: number, level: number]>) {

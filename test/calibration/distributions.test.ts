@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bandCoverage, simultaneousLevel } from '../../shared/calibration/band.ts';
 import {
@@ -11,6 +10,7 @@ import {
 import { betaCdf, betaQuantile, logGamma, normalCdf, normalQuantile } from '../../shared/calibration/distributions.ts';
 import { createRandom } from '../../shared/random.ts';
 import reference from '../fixtures/calibration/scipy-reference.json' with { type: 'json' };
+import fc from '../seeded-fast-check.ts';
 
 /** Within 1e-9, absolute where the value is below 1, else relative. */
 function near(actual: number, expected: number): void {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { clopperPearson } from '../../shared/calibration/binomial.ts';
 import {
@@ -11,6 +10,7 @@ import { cheapestPair } from '../../shared/calibration/optimum.ts';
 import type { CostPolicy, ThresholdPolicy } from '../../shared/calibration/policies.ts';
 import { rankScores } from '../../shared/metrics/ranking.ts';
 import { createRandom } from '../../shared/random.ts';
+import fc from '../seeded-fast-check.ts';
 
 /** Good parts around 1, defects around 4. */
 function sample(normals: number, defects: number, seed = 1, gap = 3) {

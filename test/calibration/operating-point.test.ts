@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { clopperPearson, simultaneousInterval } from '../../shared/calibration/binomial.ts';
 import { describeOperatingPoint, type OperatingPoint } from '../../shared/calibration/operating-point.ts';
 import { sentence, sentenceTemplates, fillTemplate, percentText } from '../../shared/calibration/sentences.ts';
 import { decide } from '../../shared/detection.ts';
+import fc from '../seeded-fast-check.ts';
 
 const keys = ({ sentences }: OperatingPoint): string[] => sentences.map(({ key }) => key);
 

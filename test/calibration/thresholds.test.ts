@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { escapeBound, justAbove, rocThreshold, type ThresholdPolicy } from '../../shared/calibration/policies.ts';
 import { calibrateThresholds, displayScore, thresholdsFor } from '../../shared/calibration/thresholds.ts';
 import { decide } from '../../shared/detection.ts';
 import { rankScores } from '../../shared/metrics/ranking.ts';
+import fc from '../seeded-fast-check.ts';
 
 /** Normal-like scores between 0.3 and about 1.5, the same every time. */
 function normalScores(n: number, seed = 1): number[] {

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readPythonBatch, type ByteArray } from '../../main/datasets/python-batch.ts';
 import { UserError } from '../../shared/errors.ts';
+import fc from '../seeded-fast-check.ts';
 
 const fixtures = join(import.meta.dirname, '..', 'fixtures', 'datasets');
 const fixture = (name: string): Uint8Array => readFileSync(join(fixtures, name));

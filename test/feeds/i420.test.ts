@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   coloursFromI420,
@@ -16,6 +15,7 @@ import { CameraFeed } from '../../main/feeds/camera.ts';
 import { SeenSet } from '../../main/inspection/seen-set.ts';
 import { readPart } from '../../main/processes/inference/read-part.ts';
 import { losslessPng } from '../../main/processes/inference/evidence.ts';
+import fc from '../seeded-fast-check.ts';
 
 const all = (['bt601', 'bt709', 'bt2020'] as const).flatMap((matrix) =>
   (['limited', 'full'] as const).map((range): FrameColours => ({ matrix, range })),

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aupro, auproStepped, pixelMetrics, type PixelTruth } from '../../shared/metrics/pixels.ts';
 import { auroc, averagePrecision, f1Max, prCurve, rocCurve } from '../../shared/metrics/ranking.ts';
 import { connectedRegions } from '../../shared/metrics/regions.ts';
 import { sortFloats } from '../../shared/metrics/sort-floats.ts';
+import fc from '../seeded-fast-check.ts';
 
 /** Few distinct scores, so that ties are common; both labels present. */
 const labelled = fc

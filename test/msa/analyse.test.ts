@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import fc from 'fast-check';
 import { analyseStudy } from '../../shared/msa/analyse.ts';
 import { cohenKappa, fleissKappa } from '../../shared/msa/kappa.ts';
 import { exactRate, studentQuantile } from '../../shared/msa/rates.ts';
 import type { Appraisal, StudyAnswer, StudyPart } from '../../shared/msa/types.ts';
+import fc from '../seeded-fast-check.ts';
 
 /**
  * The attribute study of AIAG's MSA manual: 50 parts, 3 appraisers, 3 trials, 1 = accepted. Only parts that were not

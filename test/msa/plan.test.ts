@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import fc from 'fast-check';
 import { planStudy } from '../../shared/msa/plan.ts';
 import type { StudyPart } from '../../shared/msa/types.ts';
+import fc from '../seeded-fast-check.ts';
 
 const partsOf = (count: number): StudyPart[] =>
   Array.from({ length: count }, (_, i) => ({

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OnnxGraph } from '../../main/onnx/graph.ts';
 import { ProtoWriter } from '../../main/onnx/protobuf.ts';
 import { checkInferenceGraph, readModel, type GraphRules } from '../../main/onnx/read.ts';
 import { UserError } from '../../shared/errors.ts';
+import fc from '../seeded-fast-check.ts';
 
 function sample(): Uint8Array {
   const graph = new OnnxGraph('sample');

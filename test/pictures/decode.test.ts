@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { encode } from 'fast-png';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseSafetensors } from '../../main/backbones/safetensors.ts';
 import { decodePicture, readPicture } from '../../main/pictures/decode.ts';
 import { orientPicture } from '../../main/pictures/picture.ts';
 import { UserError } from '../../shared/errors.ts';
 import { basePicture, expectedRgb, fixture, noisePicture } from './fixtures.ts';
+import fc from '../seeded-fast-check.ts';
 
 const goldenFolder = join(import.meta.dirname, '..', 'fixtures', 'golden');
 

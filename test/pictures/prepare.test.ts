@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { encode } from 'fast-png';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseSafetensors } from '../../main/backbones/safetensors.ts';
 import { decodePicture } from '../../main/pictures/decode.ts';
@@ -11,6 +10,7 @@ import { maskToSize, preparePicture } from '../../main/pictures/prepare.ts';
 import { resample } from '../../main/pictures/resample.ts';
 import { UserError } from '../../shared/errors.ts';
 import { basePicture, fixture, noisePicture } from './fixtures.ts';
+import fc from '../seeded-fast-check.ts';
 
 function codeOf(run: () => unknown): string {
   try {

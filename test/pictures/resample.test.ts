@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseSafetensors } from '../../main/backbones/safetensors.ts';
 import type { Picture } from '../../main/pictures/picture.ts';
 import { resample, type ResampleFilter, resampleJs, resampleWasm } from '../../main/pictures/resample.ts';
 import { noisePicture } from './fixtures.ts';
+import fc from '../seeded-fast-check.ts';
 
 const goldenPath = join(import.meta.dirname, '..', 'fixtures', 'golden', 'cases', 'preprocess.safetensors');
 const golden = parseSafetensors(readFileSync(goldenPath), goldenPath);

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { coloursOf } from '../../renderer/app/camera/read-frame.ts';
 import {
@@ -13,6 +12,7 @@ import { StillTrigger } from '../../renderer/app/camera/still-trigger.ts';
 import { contour, paintHeat } from '../../renderer/app/heat.ts';
 import { boxBetween, brushed, outlines, polygonOf, thin } from '../../renderer/app/regions.ts';
 import { placeOf } from '../../renderer/app/views/inspect/shown-part.ts';
+import fc from '../seeded-fast-check.ts';
 
 /** Node has no ImageData; the code only needs its fields. */
 class PlainImageData {

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HistoryFilter } from '../../shared/ipc/history.ts';
 import type { StationPart } from '../../shared/station/domain.ts';
@@ -9,6 +8,7 @@ import { createRandom } from '../../shared/random.ts';
 import { HistoryStore } from '../../main/store/history.ts';
 import { openStore, type Store } from '../../main/store/store.ts';
 import { at, judged, noFilter, passed, temporaryStore } from './helpers.ts';
+import fc from '../seeded-fast-check.ts';
 
 /** The rule in its plainest form. */
 function matches(part: StationPart, filter: HistoryFilter): boolean {
@@ -125,7 +125,7 @@ describe('history', () => {
             }
           },
         ),
-        { numRuns: 400, seed: 7 },
+        { numRuns: 400 },
       );
     },
   );
@@ -161,7 +161,7 @@ describe('history', () => {
           if (bucket === 'week') expect(new Date(point.from).getDay()).toBe(1);
         }
       }),
-      { numRuns: 200, seed: 8 },
+      { numRuns: 200 },
     );
   });
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../shared/random.ts';
 import {
@@ -10,6 +9,7 @@ import {
   recallAt,
   type ScoreRow,
 } from '../../shared/supervision/score-head.ts';
+import fc from '../seeded-fast-check.ts';
 
 const names = ['fused', 'local', 'semantic'];
 const random = createRandom(5);
