@@ -3,7 +3,9 @@ import { judge } from '../../shared/calibration/unknown-class.ts';
 import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { DetectionResult, Thresholds } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
+import { part, type StationPart } from '../../shared/station/domain.ts';
 import type { Detector } from '../detector/detector.ts';
+import { pixelGeometry, type RecipeGeometry } from '../feeds/recipe-geometry.ts';
 import { scoreOrNull } from '../inspection/record.ts';
 import { decodePicture } from '../pictures/decode.ts';
 import type { Picture, PreparedPicture } from '../pictures/picture.ts';
@@ -23,6 +25,8 @@ export interface ReplayableRecord {
   classLimit?: number;
   contentHash?: string;
   modelHash?: string;
+  /** What of the picture was looked at; absent: all of it. */
+  geometry?: RecipeGeometry;
 }
 
 export interface ReplayResult {
@@ -39,7 +43,7 @@ const scoreFields = ['predScore', 'localScore', 'semanticScore', 'memoryScore'] 
 /**
  * Judges a stored picture again and compares with its record.
  * @param tolerance for another execution provider than the record's: the parity gate's
- * @param prepare   as the recipe has it; default: the whole picture
+ * @param prepare   default: what the record says was looked at, else the whole picture
  * @throws UserError `replayOtherModel` | `replayOtherPicture` when package or picture are not those of the record;
  *   `replayNoScore` for a record without decision
  */
@@ -48,7 +52,8 @@ export async function replayRecord(
   picture: Uint8Array,
   detector: Pick<Detector, 'inspect' | 'inputSize' | 'modelHash' | 'provider' | 'unknownClass'>,
   tolerance: number,
-  prepare: (picture: Picture, size: number) => PreparedPicture = (seen, size) => preparePicture(seen, { size }),
+  prepare: (picture: Picture, size: number) => PreparedPicture = (seen, size) =>
+    preparePicture(seen, { size, ...(record.geometry !== undefined && pixelGeometry(record.geometry, seen)) }),
 ): Promise<ReplayResult> {
   if (record.modelHash !== undefined && record.modelHash !== detector.modelHash) {
     throw new UserError(
@@ -121,10 +126,7 @@ function verdictOf(
  * @throws UserError `recordUnreadable` | `recordMissing`
  */
 export function findRecord(text: string, contentHash: string, name: string): ReplayableRecord {
-  const records = recordsOf(text);
-  if (records === undefined || records.length === 0) {
-    throw new UserError('recordUnreadable', `"${name}" holds no record.`, 'Give a record, results.json or a journal.');
-  }
+  const records = findRecords(text, name);
   const known = records.filter((record) => record.contentHash === contentHash);
   // Judged more than once: the last time counts.
   const found = known.at(-1) ?? (records.length === 1 ? records[0] : undefined);
@@ -138,9 +140,26 @@ export function findRecord(text: string, contentHash: string, name: string): Rep
   return found;
 }
 
+/**
+ * All records in a file of `inspect`, `watch` or of the station's history export (JSON).
+ * @throws UserError `recordUnreadable`
+ */
+export function findRecords(text: string, name: string): ReplayableRecord[] {
+  const records = recordsOf(text);
+  if (records === undefined || records.length === 0) {
+    throw new UserError(
+      'recordUnreadable',
+      `"${name}" holds no record.`,
+      'Give a record, results.json, a journal, or a history exported as JSON.',
+    );
+  }
+  return records;
+}
+
 function recordsOf(text: string): ReplayableRecord[] | undefined {
   const whole = parse(text);
-  const values = whole === undefined ? text.split('\n').map(parse) : [whole];
+  const values =
+    whole === undefined ? text.split('\n').map(parse) : Array.isArray(whole) ? (whole as unknown[]) : [whole];
   return values.flatMap((value) => {
     if (typeof value !== 'object' || value === null) return [];
     const { results, model, record } = value as { results?: unknown; model?: { hash?: string }; record?: unknown };
@@ -148,9 +167,63 @@ function recordsOf(text: string): ReplayableRecord[] | undefined {
       const modelHash = model?.hash;
       return results.filter(isRecord).map((entry) => ({ ...(modelHash !== undefined && { modelHash }), ...entry }));
     }
-    const candidate = record ?? value;
+    const candidate = record ?? (isStationPart(value) ? recordOfPart(value) : value);
     return isRecord(candidate) ? [candidate] : [];
   });
+}
+
+/** A part as the station's history export has it. */
+type ExportedPart = Pick<
+  StationPart,
+  | 'source'
+  | 'className'
+  | 'verdict'
+  | 'predScore'
+  | 'localScore'
+  | 'semanticScore'
+  | 'memoryScore'
+  | 'thresholds'
+  | 'classLimit'
+  | 'geometry'
+  | 'pictureSha256'
+  | 'modelHash'
+>;
+
+const exportedPart = part.pick({
+  source: true,
+  className: true,
+  verdict: true,
+  predScore: true,
+  localScore: true,
+  semanticScore: true,
+  memoryScore: true,
+  thresholds: true,
+  classLimit: true,
+  geometry: true,
+  pictureSha256: true,
+  modelHash: true,
+});
+
+function isStationPart(value: object): value is ExportedPart {
+  return 'pictureSha256' in value && exportedPart.safeParse(value).success;
+}
+
+function recordOfPart(from: ExportedPart): Partial<ReplayableRecord> {
+  const { source: file, className, verdict, predScore, localScore, semanticScore, memoryScore } = from;
+  return {
+    file,
+    className,
+    ...(verdict !== null && { verdict }),
+    predScore,
+    localScore,
+    semanticScore,
+    memoryScore,
+    ...(from.thresholds !== null && { thresholds: from.thresholds }),
+    ...(typeof from.classLimit === 'number' && { classLimit: from.classLimit }),
+    ...(from.geometry !== undefined && from.geometry !== null && { geometry: from.geometry }),
+    ...(from.pictureSha256 !== null && { contentHash: from.pictureSha256 }),
+    ...(from.modelHash !== null && { modelHash: from.modelHash }),
+  };
 }
 
 function parse(text: string): unknown {
