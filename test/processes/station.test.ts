@@ -226,6 +226,42 @@ test(
 );
 
 test(
+  'a candidate beside the line: the same package never disagrees, a killed process loses nothing of the comparison',
+  async () => {
+    const inbox = path.join(rig.root, 'beside');
+    await mkdir(inbox);
+    const active = rig.store.models.active(projectId)!;
+    const copy = { projectId, path: rig.store.models.path(active.id) };
+    const candidate = await rig.models.handlers['models.import'](copy, systemCaller);
+    const { handlers } = rig.feeds.shadow;
+    const state = async () => (await handlers['models.shadowState']({ projectId }, systemCaller))!;
+    await rig.feeds.start(recipe(folderSource(inbox)));
+    await handlers['models.shadowStart']({ modelId: candidate.id, parts: 6, hours: null }, systemCaller);
+    const files = await pictures(24);
+    let judged = 0;
+    for (const [i, file] of files.entries()) {
+      await cp(file, path.join(inbox, `b${String(i)}.png`));
+      await rig.until('its verdict', () => {
+        const { pass, fail, review } = rig.feed(projectId).counters;
+        return pass + fail + review === i + 1;
+      });
+      await rig.until('what the candidate says', () => rig.events.some(({ type }) => type === 'shadow'));
+      if (i === 3) rig.feeds.supervisor.crash();
+      const now = await state();
+      expect(now.judged).toBeGreaterThanOrEqual(judged);
+      judged = now.judged;
+      if (now.state === 'complete') break;
+    }
+    await rig.until('the end', () => rig.store.events.page(null, 1, 'model.shadowEnded').length === 1);
+    expect(await state()).toMatchObject({ state: 'complete', judged: 6, agreeing: 6, disagreements: [] });
+    expect(rig.store.models.active(projectId)!.id).toBe(active.id);
+    await rig.feeds.stop(projectId);
+    await rig.models.handlers['models.remove']({ modelId: candidate.id }, systemCaller);
+  },
+  patience,
+);
+
+test(
   'camera frames become parts; a crash leaves none without a verdict, and the window is connected again',
   async () => {
     windows = [];
