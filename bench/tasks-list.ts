@@ -2,7 +2,8 @@
 import { expect, type Locator, type Page } from '@playwright/test';
 import { cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { ask, everything, until } from '../test/e2e/station.ts';
+import type { ChannelOutput } from '../shared/ipc/contract.ts';
+import { ask, everything, train, until } from '../test/e2e/station.ts';
 import type { Person } from './tasks-person.ts';
 
 export interface Given {
@@ -24,19 +25,22 @@ export interface Task {
   /** What has to be there; not counted. */
   before?: (given: Given) => Promise<void>;
   run: (given: Given) => Promise<void>;
+  /** What is put back; not counted. */
+  after?: (given: Given) => Promise<void>;
 }
 
 const patience = { timeout: 60_000 };
 const screen = (window: Page, name: string): Locator =>
-  window.getByRole('navigation').getByRole('link', { name, exact: true });
+  window.getByRole('navigation').getByRole('link', { name: new RegExp(`^${name}`) });
 const button = (window: Page, name: string | RegExp): Locator => window.getByRole('button', { name }).first();
 const dialogButton = (window: Page, name: string): Locator =>
   window.getByRole('dialog').getByRole('button', { name, exact: true });
 const toast = (window: Page, words: RegExp): Promise<void> =>
   expect(window.getByText(words).first()).toBeVisible(patience);
 
-/** Every task starts at the operator's screen, with the mouse somewhere. */
-export async function atInspect(window: Page): Promise<void> {
+/** Every task starts at the operator's screen of the sample project. */
+export async function atInspect(window: Page, projectId: string): Promise<void> {
+  await window.getByLabel('Project', { exact: true }).first().selectOption({ value: projectId });
   await window.evaluate(() => {
     (globalThis as unknown as { location: { hash: string } }).location.hash = '#/inspect';
   });
@@ -139,7 +143,7 @@ export const tasks: Task[] = [
     async run({ person, window, labels }) {
       const before = labels();
       await person.click(screen(window, 'Label'));
-      await person.wait(() => expect(window.getByRole('option').first()).toBeVisible(patience));
+      await person.wait(() => expect(window.locator('#tile-0')).toBeVisible(patience));
       for (let i = 0; i < 100; i++) await person.press(i % 5 === 4 ? 'f' : 'p');
       await person.wait(() =>
         until(
@@ -160,10 +164,22 @@ export const tasks: Task[] = [
       await person.click(start);
       await person.wait(() => expect(button(window, 'Pause')).toBeVisible(patience));
     },
+    after: async ({ window, projectId }) => {
+      const current = (): Promise<ChannelOutput<'training.current'>> => ask(window, 'training.current', { projectId });
+      await ask(window, 'training.cancel', { id: (await current())!.id });
+      await until('its end', current, (state) => state?.state === 'cancelled');
+    },
   },
   {
     name: 'Roll back to the model before',
     who: 'engineer',
+    before: async ({ window, projectId }) => {
+      await train(window, projectId, 'instant');
+      const models = await ask(window, 'models.list', { projectId });
+      const newest = models.reduce((a, b) => (a.version > b.version ? a : b));
+      if (newest.state === 'active') return;
+      await ask(window, 'models.activate', { modelId: newest.id, override: { reason: 'To go back.' }, secret: null });
+    },
     async run({ person, window }) {
       await person.click(screen(window, 'Train'));
       await person.click(button(window, 'Back to the model before'));

@@ -72,11 +72,12 @@ try {
   for (const task of tasks) {
     if (options.only !== undefined && !task.name.toLowerCase().includes(options.only.toLowerCase())) continue;
     try {
-      await atInspect(window);
+      await atInspect(window, projectId);
       await task.before?.(given);
       await person.effort();
       await task.run(given);
       rows.push({ task: task.name, who: task.who, effort: await person.effort() });
+      await task.after?.(given);
     } catch (error) {
       // The other tasks are still worth knowing.
       process.exitCode = 1;

@@ -14,6 +14,7 @@ import type { Supervisor } from '../processes/supervisor.ts';
 import type { StationContext } from './context.ts';
 import { DriftWatch } from './drift-watch.ts';
 import type { FeedStates } from './feed-states.ts';
+import { lotOf } from './kept-lot.ts';
 import { modelFault, modelUse } from './model-use.ts';
 import type { PartRecords } from './part-records.ts';
 import type { LineTimes } from './shadow-state.ts';
@@ -98,7 +99,7 @@ export class FeedRuns {
     const request: RunRequest = { recipe, withFeed, recovering, starting: true };
     this.#requests.set(projectId, request);
     this.#states.forget(projectId);
-    run.begin(withFeed ? (recipe?.id ?? null) : null, model.id, recipe?.lot ?? '');
+    run.begin(withFeed ? (recipe?.id ?? null) : null, model.id, lotOf(this.#context, projectId, recipe));
     this.#states.tellNow(projectId);
     try {
       await this.#startRun(projectId, await this.#supervisor().peer());

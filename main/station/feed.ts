@@ -10,9 +10,11 @@ import { Supervisor, type SupervisorTimes } from '../processes/supervisor.ts';
 import type { StationContext } from './context.ts';
 import type { DriftWatch } from './drift-watch.ts';
 import { DroppedFiles } from './dropped-files.ts';
+import { explainHandlers } from './explanations.ts';
 import { FeedRuns } from './feed-runs.ts';
 import { FeedStates } from './feed-states.ts';
 import { judgingThreads } from './model-use.ts';
+import { keepLot } from './kept-lot.ts';
 import { ModelWatch } from './model-watch.ts';
 import { PartRecords } from './part-records.ts';
 import { Scoring } from './scoring.ts';
@@ -42,6 +44,7 @@ export class FeedService {
   readonly #runs: FeedRuns;
   readonly shadow: ShadowMode;
   readonly drift: DriftWatch;
+  readonly explainHandlers: HandlersOf<'explain'>;
   readonly #live = new Set<string>();
   readonly #scoring: Scoring;
   readonly #dropped: DroppedFiles;
@@ -80,6 +83,7 @@ export class FeedService {
       },
       onDown: (reason) => this.#runs.wentDown(reason),
     });
+    this.explainHandlers = explainHandlers(context, this.supervisor, this.#threads);
   }
 
   readonly handlers: HandlersOf<'feed'> = {
@@ -94,6 +98,7 @@ export class FeedService {
     },
     'feed.setLot': ({ projectId, lot }) => {
       this.#states.of(projectId).lot = lot;
+      keepLot(this.#context, projectId, lot);
       void this.supervisor.current?.call('setLot', { projectId, lot }).catch(() => undefined);
       return this.#states.tellNow(projectId);
     },

@@ -246,12 +246,19 @@ test('a file that is handed over twice is judged twice; hundreds at once are all
 
 test('acknowledging a fault is kept with it; the lot of a running feed can be changed', async () => {
   await mkdir(path.join(root, 'in'));
-  await feeds.start(recipe({}));
+  const line = recipe({});
+  await feeds.start(line);
   const caller = { userId: null, name: 'Ann', role: 'operator' } as const;
   await feeds.handlers['feed.setLot']({ projectId, lot: 'L9' }, caller);
   await put('a.png', 10);
   await until(decided(1));
   expect(store.parts.get(1)).toMatchObject({ lot: 'L9' });
+  // It holds from then on: when the line stops and starts, too, until the feed itself says another.
+  await feeds.stop(projectId);
+  await feeds.start(line);
+  await put('b.png', 20);
+  await until(() => (store.parts.get(2)?.verdict ?? null) !== null);
+  expect(store.parts.get(2)).toMatchObject({ lot: 'L9' });
   await rm(path.join(root, 'in'), { recursive: true });
   await until(() => feeds.state(projectId).state === 'fault');
   await feeds.handlers['feed.acknowledge']({ projectId }, caller);
