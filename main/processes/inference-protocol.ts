@@ -5,6 +5,7 @@
 import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
 import type { DriftBaseline } from '../../shared/drift/types.ts';
+import type { PartExplanation } from '../../shared/ipc/explain.ts';
 import type {
   HottestPlace,
   PartGeometry,
@@ -79,6 +80,21 @@ export interface ScoreRequest {
   pictures: { sha256: string; path: string }[];
 }
 
+/** A stored part whose verdict is to be explained. */
+export interface ExplainRequest {
+  model: ModelUse;
+  /** What of the picture was looked at. */
+  geometry: PartGeometry;
+  path: string;
+  /** The most similar good picture's file; null: not kept. */
+  similarPath: string | null;
+  mmPerPx: number | null;
+  /** As they were applied. */
+  thresholds: Thresholds;
+}
+
+export type StoredExplanation = Pick<PartExplanation, 'predScore' | 'regions' | 'counterfactuals'>;
+
 export interface DriftBaselineRequest {
   /** A running feed's, with this model. */
   projectId: string;
@@ -118,6 +134,8 @@ export interface InferenceMethods {
   judgeParts(argument: { projectId: string; parts: PendingPart[] }): object;
   /** Scores pictures beside all feeds; progress comes as `scoring`. */
   score(request: ScoreRequest): Promise<ScoredPicture[]>;
+  /** Beside all feeds. @throws UserError when model or picture can't be read */
+  explain(request: ExplainRequest): Promise<StoredExplanation>;
   /** How good parts look; beside all feeds. @throws UserError `driftTooFew` */
   driftBaseline(request: DriftBaselineRequest): Promise<DriftBaseline>;
   /** From now on a run's parts are measured for comparing them with it, while the model it belongs to judges. */

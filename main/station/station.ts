@@ -94,6 +94,7 @@ export async function createStation(options: StationOptions): Promise<Station> {
     ...models.handlers,
     ...feeds.shadow.handlers,
     ...feeds.drift.handlers,
+    ...feeds.explainHandlers,
     ...training.handlers,
     ...studies.handlers,
     ...thresholdHandlers(context, { feeds, isSecretOf }),

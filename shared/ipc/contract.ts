@@ -6,6 +6,7 @@ import { z } from 'zod';
 import * as d from '../station/domain.ts';
 import type { Channel } from './channel.ts';
 import { driftChannels } from './drift.ts';
+import { explainChannels } from './explain.ts';
 import { historyChannels } from './history.ts';
 import { feedState, inspectionChannels } from './inspection.ts';
 import { projectChannels } from './projects.ts';
@@ -18,6 +19,7 @@ export const contract = {
   ...trainingChannels,
   ...inspectionChannels,
   ...driftChannels,
+  ...explainChannels,
   ...historyChannels,
   ...studyChannels,
   ...settingsChannels,

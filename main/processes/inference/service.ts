@@ -4,6 +4,7 @@ import type { PortLike } from '../child.ts';
 import type { DriftBaseline } from '../../../shared/drift/types.ts';
 import type {
   DriftBaselineRequest,
+  ExplainRequest,
   FeedRun,
   InferenceMethods,
   ModelUse,
@@ -14,6 +15,7 @@ import type {
 import type { Peer } from '../rpc.ts';
 import { FeedRunner } from './feed-runner.ts';
 import { measureBaseline } from './drift-baseline.ts';
+import { explainStored } from './explain-stored.ts';
 import { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
 import { scorePictures } from './score-pictures.ts';
@@ -62,6 +64,7 @@ export class InferenceService {
       return {};
     },
     score: (request: ScoreRequest) => this.#score(request),
+    explain: (request: ExplainRequest) => this.#explain(request),
     driftBaseline: (request: DriftBaselineRequest) =>
       measureBaseline(request, this.#run(request.projectId).model(request.modelHash)),
     watchDrift: ({ projectId, baseline }: { projectId: string; baseline: DriftBaseline }) => {
@@ -146,6 +149,19 @@ export class InferenceService {
     const scored = this.#scored.then(work);
     this.#scored = scored.catch(() => undefined);
     return scored;
+  }
+
+  #explain(request: ExplainRequest) {
+    const explained = this.#scored.then(async () => {
+      const model = await this.#open(request.model);
+      try {
+        return await explainStored(request, model);
+      } finally {
+        await model.detector.close();
+      }
+    });
+    this.#scored = explained.catch(() => undefined);
+    return explained;
   }
 
   async #shutDown(): Promise<object> {
