@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 
+const headBytes = 8;
+const keyBytes = 16;
+
 /**
  * A set of strings that keeps 128 bits of each one's sha256 and nothing else: 16 bytes a string over the table's load,
  * so that a folder of millions of pictures fits. Two strings can be mistaken for each other only if half of their
@@ -20,13 +23,43 @@ export class SeenSet {
 
   /** @returns whether the string is new */
   add(text: string): boolean {
-    const key = keyOf(text);
+    return this.#addKey(keyOf(text));
+  }
+
+  #addKey(key: Uint32Array): boolean {
     const at = find(this.#slots, key);
     if (isTaken(this.#slots, at)) return false;
     this.#slots.set(key, at);
     this.#size += 1;
     if (3 * this.#size > 2 * (this.#slots.length / 4)) this.#grow();
     return true;
+  }
+
+  /** Number of strings (8 bytes, little-endian), then 16 bytes for each: what `addBytes` reads. */
+  toBytes(): Buffer {
+    const bytes = Buffer.alloc(headBytes + keyBytes * this.#size);
+    bytes.writeBigUInt64LE(BigInt(this.#size));
+    let to = headBytes;
+    for (let at = 0; at < this.#slots.length; at += 4) {
+      if (!isTaken(this.#slots, at)) continue;
+      for (let i = 0; i < 4; i++) bytes.writeUInt32LE(this.#slots[at + i]!, to + 4 * i);
+      to += keyBytes;
+    }
+    return bytes;
+  }
+
+  /**
+   * Adds what `toBytes` wrote.
+   * @returns how many bytes of `bytes` it took
+   */
+  addBytes(bytes: Buffer): number {
+    const size = Number(bytes.readBigUInt64LE());
+    const key = new Uint32Array(4);
+    for (let n = 0; n < size; n++) {
+      for (let i = 0; i < 4; i++) key[i] = bytes.readUInt32LE(headBytes + keyBytes * n + 4 * i);
+      this.#addKey(key);
+    }
+    return headBytes + keyBytes * size;
   }
 
   #grow(): void {
