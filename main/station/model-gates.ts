@@ -6,6 +6,7 @@ import {
   type GateResult as MeasuredGate,
   type GoldenPart,
 } from '../../shared/calibration/gates.ts';
+import { sentence, type Sentence } from '../../shared/calibration/sentences.ts';
 import type { GateResult } from '../../shared/ipc/training.ts';
 import type { GateOverride, StationModel } from '../../shared/station/domain.ts';
 import { parityTolerance } from '../package/manifest.ts';
@@ -46,8 +47,8 @@ async function goldenGates(
   active: StationModel | null,
 ): Promise<GateResult[]> {
   if (active === null || active.id === candidate.id) {
-    const statement = 'No other model is active, so there is nothing to compare with.';
-    return [plain('golden', true, statement), plain('oldProducts', true, statement)];
+    const nothing = sentence('gateNoOther');
+    return [plain('golden', true, nothing), plain('oldProducts', true, nothing)];
   }
   const golden = goldenPictures(context, candidate.projectId);
   const after = await scoresOf(context, feeds, candidate, golden);
@@ -56,8 +57,8 @@ async function goldenGates(
     before = await scoresOf(context, feeds, active, golden);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const statement = `The active model can not be compared with: ${why}`;
-    return [plain('golden', false, statement), plain('oldProducts', false, statement)];
+    const impossible = sentence('gateNotCompared', { why });
+    return [plain('golden', false, impossible), plain('oldProducts', false, impossible)];
   }
   const parts = golden.map(({ sha256, className, gtLabel }): GoldenPart => ({
     id: sha256,
@@ -82,10 +83,10 @@ async function checkLatency(
     .list(candidate.projectId)
     .find((recipe) => recipe.cycleTimeMs !== null)?.cycleTimeMs;
   if (cycleTimeMs === undefined || cycleTimeMs === null) {
-    return plain('latency', true, 'No recipe states a cycle time, so there is no limit.');
+    return plain('latency', true, sentence('latencyNoLimit'));
   }
   const pictures = store.pictures.forTraining(candidate.projectId, ['golden', 'calibration', 'normal']);
-  if (pictures.length === 0) return plain('latency', false, 'There are no pictures to time the model with.');
+  if (pictures.length === 0) return plain('latency', false, sentence('latencyNoPictures'));
   const wanted = timedPictures + warmUpPictures;
   const timed = Array.from({ length: wanted }, (_, i) => pictures[i % pictures.length]!);
   const times = (await feeds.score(candidate, timed)).slice(warmUpPictures).map(({ partMs }) => partMs);
@@ -100,8 +101,26 @@ export function overrideNote(version: number, { by, role, at, reason, gates }: G
   );
 }
 
-function plain(gate: GateResult['gate'], passed: boolean, statement: string): GateResult {
-  return { gate, passed, statement, changed: [] };
+function plain(gate: GateResult['gate'], passed: boolean, said: Sentence): GateResult {
+  return { gate, passed, ...inWords([said]), changed: [] };
+}
+
+/** Sentences as a gate's result carries them: in English, and to be said in any language. */
+function inWords(sentences: readonly Sentence[]): Pick<GateResult, 'statement' | 'sentences'> {
+  return {
+    statement: sentences.map(({ text }) => text).join(' '),
+    sentences: sentences.map(({ key, params, text }) => ({
+      key,
+      // What is kept as JSON holds no infinite numbers.
+      params: Object.fromEntries(
+        Object.entries(params).map(([name, value]) => [
+          name,
+          typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+        ]),
+      ),
+      text,
+    })),
+  };
 }
 
 /** The gate in the words of the screens: the checks that refuse, or the first one. */
@@ -111,7 +130,7 @@ function resultOf(gate: GateResult['gate'], measured: MeasuredGate): GateResult 
   return {
     gate,
     passed,
-    statement: told.map(({ statement }) => statement.text).join(' '),
+    ...inWords(told.map(({ statement }) => statement)),
     changed: measured.changed.map(({ id, className, gtLabel, active, candidate }) => ({
       sha256: id,
       className,

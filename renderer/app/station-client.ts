@@ -1,6 +1,8 @@
 import type { StationError } from '../../shared/ipc/channel.ts';
 import type { ChannelInput, ChannelName, ChannelOutput } from '../../shared/ipc/contract.ts';
 import { toRaw } from 'vue';
+import { say } from '../../shared/phrases/say.ts';
+import { i18n } from './i18n/index.ts';
 import type { StationCalls } from './station-api.ts';
 import { useToasts } from './stores/toasts.ts';
 
@@ -10,10 +12,13 @@ export class StationCallError extends Error {
   readonly remedy: string | undefined;
 
   constructor({ code, message, remedy }: StationError) {
-    super(message);
+    // The station's English ends with the remedy; on the screen it stands on its own.
+    const language = i18n.global.locale.value;
+    const what = remedy !== undefined && message.endsWith(remedy) ? message.slice(0, -remedy.length).trim() : message;
+    super(say(what, language));
     this.name = 'StationCallError';
     this.code = code;
-    this.remedy = remedy;
+    this.remedy = remedy === undefined ? undefined : say(remedy, language);
   }
 }
 

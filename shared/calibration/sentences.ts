@@ -120,6 +120,10 @@ export const sentenceTemplates = {
   gateNotFinite: '{count} golden parts have no finite score from the {model} model; they count as rejected.',
   gateTrained:
     '{count} golden pictures were trained on by the {model} model, first "{example}": the comparison is void.',
+  gateNoOther: 'No other model is active, so there is nothing to compare with.',
+  gateNotCompared: 'The active model can not be compared with: {why}',
+  latencyNoLimit: 'No recipe states a cycle time, so there is no limit.',
+  latencyNoPictures: 'There are no pictures to time the model with.',
   latencyWithin:
     'With {confidence:percent} confidence 95 % of parts take at most {high:number} ms (measured p95 {p95:number} ms, cycle time {cycle:number} ms).',
   latencyBeyond:

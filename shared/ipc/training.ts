@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sentenceTemplates, type SentenceKey } from '../calibration/sentences.ts';
 import * as d from '../station/domain.ts';
 import { command, query } from './channel.ts';
 import { done } from './projects.ts';
@@ -48,11 +49,22 @@ export const trainingState = z.object({
 });
 export type TrainingState = z.infer<typeof trainingState>;
 
+/** A sentence of the calibration, see `shared/calibration/sentences.ts`. */
+const sentence = z.object({
+  key: z.enum(Object.keys(sentenceTemplates) as [SentenceKey, ...SentenceKey[]]),
+  /** Raw: rates are shares of 1. A number that is none comes as text. */
+  params: z.record(z.string(), z.union([z.number(), z.string()])),
+  text: d.longText,
+});
+
 /** What a gate found on the way to the line. */
 export const gateResult = z.object({
   gate: z.enum(['golden', 'oldProducts', 'parity', 'latency']),
   passed: z.boolean(),
+  /** In English. */
   statement: z.string(),
+  /** The same, to be said in any language. */
+  sentences: z.array(sentence).default([]),
   /** Pictures whose verdict changes against the active model. */
   changed: z.array(
     z.object({ sha256: d.sha256, className: d.shortText, gtLabel: d.gtLabel, before: d.verdict, after: d.verdict }),

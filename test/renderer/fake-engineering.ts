@@ -1,5 +1,6 @@
 /** What the fake station answers engineers, quality people and administrators. */
 import type { ChannelInput, ChannelName, ChannelOutput, StationEvent } from '../../shared/ipc/contract.ts';
+import { sentence, type Sentence } from '../../shared/calibration/sentences.ts';
 import type { GateResult, TrainingState } from '../../shared/ipc/training.ts';
 import type { StationEventRow } from '../../shared/station/domain.ts';
 import { chance, type FakeData } from './fake-data.ts';
@@ -73,21 +74,35 @@ export function engineeringAnswers(
       after: 'pass' as const,
     }));
     const lost = modelId === 'm1';
+    const said = (...sentences: Sentence[]) => ({ statement: sentences.map(({ text }) => text).join(' '), sentences });
+    const counts = { what: 'Defects found', className: 'all classes', n: 48 };
     return [
-      { gate: 'golden', passed: true, statement: 'All 96 golden pictures keep their verdict.', changed: [] },
+      {
+        gate: 'golden',
+        passed: true,
+        ...said(sentence('gateUnchanged', { ...counts, lost: 0, gained: 1, p: 1 })),
+        changed: [],
+      },
       {
         gate: 'oldProducts',
         passed: !lost,
-        statement: lost
-          ? 'Defects caught of all classes: the candidate loses 2 and gains 0 of 48 parts (allowed: 1 %).'
-          : 'Defects caught of all classes: no harm seen (0 lost, 0 gained of 48 parts).',
+        ...said(
+          lost
+            ? sentence('gateLossSeen', { ...counts, lost: 2, gained: 0, loss: 2 / 48, margin: 0.01 })
+            : sentence('gateUnchanged', { ...counts, lost: 0, gained: 0, p: 1 }),
+        ),
         changed: lost ? changed : [],
       },
-      { gate: 'parity', passed: true, statement: 'Largest difference 0.000003, no verdict flips.', changed: [] },
+      {
+        gate: 'parity',
+        passed: true,
+        ...said(sentence('parityKept', { difference: 3e-6, tolerance: 1e-4, pictures: 96 })),
+        changed: [],
+      },
       {
         gate: 'latency',
         passed: true,
-        statement: '95 % of parts take at most 61 ms (cycle time 700 ms).',
+        ...said(sentence('latencyWithin', { confidence: 0.95, high: 61, p95: 57.4, cycle: 700 })),
         changed: [],
       },
     ];
@@ -108,7 +123,7 @@ export function engineeringAnswers(
       return made;
     },
     'users.update': ({ userId, name, role, disabled }) => {
-      const user = data.users.find(({ id }) => id === userId) ?? refuse('There is no such person.');
+      const user = data.users.find(({ id }) => id === userId) ?? refuse('There is no such account.');
       const others = data.users.filter((one) => one !== user && one.role === 'administrator' && !one.disabled);
       if (others.length === 0 && (role !== 'administrator' || disabled))
         refuse(`${user.name} is the only administrator.`);
@@ -147,11 +162,20 @@ export function engineeringAnswers(
         { name: 'cookie', normal: 214, good: 40, defects: 31, defectClasses: ['burnt', 'broken', 'foreign body'] },
         { name: 'wafer', normal: 180, good: 32, defects: 0, defectClasses: [] },
       ],
-      warnings: ['3 files could not be read and are left out.'],
+      warnings: ['"/pictures/cookie": the folders inside it (old) are left out.'],
     }),
     'pictures.importFolder': ({ projectId }) => {
       tell({ type: 'importing', projectId, done: 120, total: 497 });
-      return { added: 494, known: 0, refused: [{ file: 'cookie/017.png', reason: 'The file ends too early.' }] };
+      return {
+        added: 494,
+        known: 0,
+        refused: [
+          {
+            file: 'cookie/017.png',
+            reason: '"017.png" ends too early: the PNG has no end chunk. Copy or record the picture again.',
+          },
+        ],
+      };
     },
     'pictures.capture': ({ classId, use, fileName }) => {
       const like = data.pictures[0] ?? refuse('There is no picture.');
@@ -192,7 +216,7 @@ export function engineeringAnswers(
         request,
         startedAt: now(),
         phase: 'training',
-        message: 'Training the students',
+        message: 'Training the two students, 600 steps',
         share: 0.42,
         remainingMs: 92_000,
         imagesPerSecond: 18.5,
@@ -200,20 +224,38 @@ export function engineeringAnswers(
           const decoder = 0.8 * Math.exp(-i / 18) + 0.04 * chance(`l${i}`);
           return { step: i * 10, total: decoder * 1.6, decoder, encoder: decoder * 0.6 };
         }),
+        watched: {
+          off: null,
+          good: 16,
+          defects: 16,
+          points: [
+            { part: 'memory', step: 0, auroc: 0.91 },
+            ...Array.from({ length: 10 }, (_, i) => ({
+              part: 'students' as const,
+              step: 20 + i * 60,
+              auroc: 0.97 - 0.4 * Math.exp(-i / 2.5) - 0.02 * chance(`w${i}`),
+            })),
+          ],
+          finished: null,
+        },
         log: [
-          { at: now(), level: 'info', message: 'Normal memory: 96 pictures of 4 classes.' },
-          { at: now(), level: 'warning', message: 'Class "envelope" has few pictures (8).' },
-          { at: now(), level: 'info', message: 'Students: 600 steps of 16 pictures.' },
+          { at: now(), level: 'info', message: 'Building the memory of normal parts' },
+          {
+            at: now(),
+            level: 'warning',
+            message: 'Class "envelope" has one normal picture only: expect weak results; 20 or more are better.',
+          },
+          { at: now(), level: 'info', message: 'Training the two students, 600 steps' },
         ],
         modelId: null,
         error: null,
       }),
     'training.pause': ({ paused }) => {
-      if (training === null) return refuse('Nothing is being trained.');
+      if (training === null) return refuse('This training is not running (any more).');
       return (training = { ...training, state: paused ? 'paused' : 'running' });
     },
     'training.cancel': () => {
-      if (training === null) return refuse('Nothing is being trained.');
+      if (training === null) return refuse('This training is not running (any more).');
       training = { ...training, state: 'cancelled', remainingMs: null, imagesPerSecond: null };
       tell({ type: 'training', training });
       return {};
@@ -226,7 +268,7 @@ export function engineeringAnswers(
       return { activated, gates };
     },
     'models.rollback': ({ projectId }) => {
-      const before = projectOf(projectId).previousModelId ?? refuse('There is no model before this one.');
+      const before = projectOf(projectId).previousModelId ?? refuse('No model judged before this one.');
       activate(before, projectId);
       return modelOf(before);
     },

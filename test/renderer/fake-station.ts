@@ -103,7 +103,7 @@ const answers: Answers = {
   'session.current': () => session,
   'session.people': () => data.users.map(({ id, name, role }) => ({ id, name, role })),
   'session.signIn': ({ userId, secret }) => {
-    if (secret !== '1234') throw new Refused('This is not the right PIN or password.');
+    if (secret !== '1234') throw new Refused('Name and secret do not match.');
     session = { accounts: true, user: data.users.find((one) => one.id === userId)! };
     return session;
   },
@@ -127,7 +127,7 @@ const answers: Answers = {
     electron: '33.2.1',
     engines: [
       { name: 'cpu', available: true, reason: null },
-      { name: 'cuda', available: false, reason: 'No NVIDIA card was found.' },
+      { name: 'cuda', available: false, reason: 'this build of ONNX Runtime (linux x64) does not contain it' },
     ],
     inference: { state: 'running', restarts: 0, engine: 'cpu', threads: 2 },
     training: { state: 'idle', restarts: 0 },
@@ -223,6 +223,17 @@ const answers: Answers = {
   'feed.start': ({ recipeId }) => live.start(recipeId),
   'feed.stop': () => live.stop(),
   'feed.acknowledge': () => live.acknowledge(),
+  'explain.part': ({ partId }) => ({
+    partId,
+    predScore: 4.21,
+    isRepeated: true,
+    regions: [{ box: { x: 120, y: 88, width: 64, height: 40 }, areaPx: 1890, areaMm2: null, peakScore: 4.21 }],
+    nearestNormalSha256: null,
+    counterfactuals: [
+      { replacedBy: 'surroundings', region: 0, predScore: 1.12, verdict: 'pass' },
+      { replacedBy: 'nearestNormal', region: 0, predScore: 0.94, verdict: 'pass' },
+    ],
+  }),
   'drift.state': () => drift.state,
   'drift.history': () => (drift.state.alarm === null ? drift.ended : [drift.state.alarm, ...drift.ended]),
   'drift.acknowledge': ({ reason }) => drift.end(reason, session.user?.name ?? '?'),
@@ -314,14 +325,17 @@ const answers: Answers = {
       preset,
       estimateMs: [8_000, 190_000, 5_400_000, 2e7, 6e7][i]!,
       available: i < 3,
-      reason: i < 3 ? null : 'Its backbone is not on this station.',
+      reason:
+        i < 3
+          ? null
+          : 'The weights of "dinov2-base" (DINOv2 ViT-B/14) are not on this machine; looked in "/home/station/weights". Run "twinspect backbone fetch dinov2-base" on a machine with a network, or carry the file here and run "twinspect backbone import FILE --id dinov2-base".',
     })),
     engines: [
       { name: 'auto', available: true, reason: null },
       { name: 'cpu', available: true, reason: null },
-      { name: 'cuda', available: false, reason: 'No NVIDIA card was found.' },
+      { name: 'cuda', available: false, reason: 'this build of ONNX Runtime (linux x64) does not contain it' },
     ],
-    problems: [],
+    problems: ['The class "PA_BDP01_TL" has only 8 pictures of good parts: 20 or more are better.'],
   }),
   'thresholds.evidence': () => ({
     evidence: data.evidence,

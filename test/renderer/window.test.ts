@@ -305,7 +305,7 @@ describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () =
     await page.getByRole('button', { name: /Minh/ }).click();
     for (const digit of '9999') await page.getByRole('button', { name: digit, exact: true }).click();
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('This is not the right PIN or password.').waitFor();
+    await page.getByText('Name and secret do not match.').waitFor();
     await page.keyboard.type('1234');
     await page.keyboard.press('Enter');
     await page.locator('.inspect').waitFor();
