@@ -102,7 +102,9 @@ export class WatchJournal {
       return `${JSON.stringify({ record, relative, size, mtimeMs } satisfies Entry)}\n`;
     });
     // What fails is tried again at the next start; until then the long one serves.
-    await rotateJournal(this.#path, memory, head, lines).catch(() => undefined);
+    await rotateJournal(this.#path, memory, head, lines).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+    });
     this.#journal = await Journal.open(this.#path, () => undefined);
   }
 

@@ -34,6 +34,9 @@ export function continuationIn(entry: Partial<Record<string, unknown>>): Continu
   return isWhole ? { continues, seenSha256, before, totals: totals as Counters } : undefined;
 }
 
+const numbered = (path: string, number: number, extension: string): string =>
+  join(dirname(path), `journal-${String(number).padStart(6, '0')}.${extension}`);
+
 /** Journals that went before, oldest first. */
 export async function olderJournals(path: string): Promise<{ path: string; number: number }[]> {
   const names = await readdir(dirname(path)).catch(() => []);
