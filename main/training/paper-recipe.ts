@@ -14,10 +14,12 @@ import { makePaperModel } from '../nn/paper-model.ts';
 import { paperModelOptions } from '../nn/presets.ts';
 import { makeTrainingStep } from '../nn/training-step.ts';
 import { patchGrid } from '../nn/vit.ts';
+import { chooseProvider } from '../runtime/providers.ts';
 import { modelsDir } from '../system/project-root.ts';
 import { describeDefects, loopOptions } from './embedded-recipe.ts';
 import type { CachePrecision } from './feature-cache.ts';
 import type { FeatureStore } from './feature-store.ts';
+import { checkMemory } from './memory-need.ts';
 import { PaperBatchMaker } from './paper-batches.ts';
 import { PaperScorer } from './paper-scorer.ts';
 import { settlePaperPreset, type PaperSettings } from './paper-settings.ts';
@@ -55,6 +57,9 @@ export function paperRecipe(request: TrainingRequest): Recipe {
       const { weights, attribution } = await openWeights(request, wanted);
       run.report.notice(`Teacher: ${weights.statement}.`);
       const settings: PaperSettings = { ...wanted, storedGrid: weights.storedGrid };
+      // The state of other providers lies elsewhere; there is no asking how much they have.
+      const { provider } = await chooseProvider(run.session.provider);
+      if (provider === 'cpu') run.report.notice(checkMemory(settings, weights.bytes));
       const folder = await mkdtemp(path.join(tmpdir(), `twinspect-run-${process.pid}-`));
       let teacher: PaperTeacher | undefined;
       const close = async (): Promise<void> => {
