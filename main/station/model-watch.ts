@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import type { StationContext } from './context.ts';
+import { modelToRollBackTo } from './model-use.ts';
 
 const everyMs = 5000;
 
 /** Says when the package of a model that judges is gone: it goes on from memory, but would not survive the next start. */
 export class ModelWatch {
   readonly #context: StationContext;
+  /** Models whose file is gone, by their notice. */
   readonly #missing = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
@@ -29,11 +31,13 @@ export class ModelWatch {
       return;
     }
     this.#missing.add(id);
+    const previous = modelToRollBackTo(this.#context, store.models.get(modelId).projectId);
+    const back = previous === undefined ? '' : `, or roll back to model v${String(previous.version)}`;
     const message =
       'The file of the active model was deleted. The station goes on judging with the copy in its memory until it is ' +
-      'stopped: train or import a model before that.';
-    store.notices.set({ id, level: 'warning', message, at: now() });
-    emit({ type: 'notice', id, message, level: 'warning' });
+      `stopped: train or import a model before that${back}.`;
+    store.notices.set({ id, level: 'fault', message, at: now() });
+    emit({ type: 'notice', id, message, level: 'fault' });
   }
 
   close(): void {

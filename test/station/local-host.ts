@@ -12,6 +12,10 @@ export class LocalHost implements ProcessHost {
   refusal: Error | undefined;
   /** Class distance of a part, from its score. */
   distanceOf: (predScore: number) => number = () => 1;
+  /** What a model makes of the brightness, times which its score is. */
+  factorOf: (modelHash: string) => number = () => 1;
+  /** How long a model takes to open. */
+  openMs: () => number = () => 0;
   readonly opened: ModelUse[] = [];
   readonly #children: LocalChild[] = [];
 
@@ -26,11 +30,12 @@ export class LocalHost implements ProcessHost {
     for (const child of this.#children.splice(0)) child.kill();
   }
 
-  #open(use: ModelUse): Promise<LoadedModel> {
-    if (this.refusal !== undefined) return Promise.reject(this.refusal);
+  async #open(use: ModelUse): Promise<LoadedModel> {
+    if (this.refusal !== undefined) throw this.refusal;
     this.opened.push(use);
+    if (this.openMs() > 0) await new Promise((done) => setTimeout(done, this.openMs()));
     const detector = brightnessDetector({ modelHash: use.modelHash, inputSize: 64 });
-    return Promise.resolve({
+    return {
       use,
       detector: {
         ...detector,
@@ -39,12 +44,13 @@ export class LocalHost implements ProcessHost {
         inspect: async (pictures) =>
           (await detector.inspect(pictures)).map((result) => ({
             ...result,
+            predScore: result.predScore * this.factorOf(use.modelHash),
             classDistance: this.distanceOf(result.predScore),
           })),
       },
       opened: { modelId: use.modelId, provider: 'cpu', threads: use.threads, classes: [...detector.classes] },
       normalSha256: () => null,
-    });
+    };
   }
 }
 
