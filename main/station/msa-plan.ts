@@ -116,10 +116,12 @@ function draw(
 ): LabelledPicture[] {
   const own = pictures.filter((picture) => picture.gtLabel === gtLabel);
   if (own.length < count) {
-    const what = gtLabel === 'pass' ? 'good' : 'defective';
+    const [has, wanted] = [String(own.length), String(count)];
     throw new UserError(
       'studyParts',
-      `There are ${String(own.length)} pictures of ${what} parts, not ${String(count)}.`,
+      gtLabel === 'pass'
+        ? `There are ${has} pictures of good parts, not ${wanted}.`
+        : `There are ${has} pictures of defective parts, not ${wanted}.`,
       'Take fewer, or label more pictures.',
     );
   }

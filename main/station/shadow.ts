@@ -105,9 +105,10 @@ export class ShadowMode {
     const { p95 } = spreadOf(times)!;
     if (cycleTimeMs === null || p95 <= cycleTimeMs) return;
     this.#add(projectId, shadow, { slow: true });
-    const { lineBefore } = shadow.head;
-    const was = lineBefore === null ? '' : ` (${String(Math.round(lineBefore.p95))} ms before it)`;
-    const message = `A candidate judges beside the active model, and the line now takes ${String(Math.round(p95))} ms for 95 % of parts${was}: longer than its cycle time of ${String(Math.round(cycleTimeMs))} ms. Stop the comparison where parts wait.`;
+    const ms = (value: number): string => String(Math.round(value));
+    const message =
+      `While a candidate judges beside the active model, the line takes ${ms(p95)} ms for 95 % of parts, ` +
+      `longer than its cycle time of ${ms(cycleTimeMs)} ms. Stop the comparison where parts wait.`;
     this.#context.emit({ type: 'notice', id: `shadow-slow-${projectId}`, message, level: 'warning' });
     this.#tell(projectId);
   }

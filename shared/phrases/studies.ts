@@ -30,10 +30,28 @@ export const studyPhrases: readonly Phrase[] = [
     '请选择可以登录的人。',
   ],
   [
-    'There are {pictures} pictures of {parts} parts, not {wanted}.',
-    'Es gibt {pictures} Bilder von {parts} Teilen, nicht {wanted}.',
-    '부품 {parts}개의 사진 {pictures}장이 있으며 {wanted}개가 아닙니다.',
-    '有 {parts} 个零件的 {pictures} 张图片，而非 {wanted}。',
+    'There are {pictures} pictures of good parts, not {wanted}.',
+    'Es gibt {pictures} Bilder guter Teile, nicht {wanted}.',
+    '양품 사진은 {wanted}장이 아니라 {pictures}장입니다.',
+    '良品图片有 {pictures} 张，而非 {wanted} 张。',
+  ],
+  [
+    'There are {pictures} pictures of defective parts, not {wanted}.',
+    'Es gibt {pictures} Bilder fehlerhafter Teile, nicht {wanted}.',
+    '불량 부품 사진은 {wanted}장이 아니라 {pictures}장입니다.',
+    '缺陷零件图片有 {pictures} 张，而非 {wanted} 张。',
+  ],
+  [
+    'While a candidate judges beside the active model, the line takes {now} ms for 95 % of parts, longer than its cycle time of {cycle} ms.',
+    'Solange ein Kandidat neben dem aktiven Modell prüft, braucht die Linie {now} ms bei 95 % der Teile, länger als ihre Taktzeit von {cycle} ms.',
+    '후보가 사용 중인 모델과 나란히 판정하는 동안 라인이 부품의 95 %를 {now} ms에 처리하여 사이클 시간 {cycle} ms를 넘습니다.',
+    '候选模型与当前模型并行评价期间，生产线 95 % 的零件用时 {now} ms，超过节拍时间 {cycle} ms。',
+  ],
+  [
+    'Stop the comparison where parts wait.',
+    'Den Vergleich beenden, wenn Teile warten.',
+    '부품이 기다리면 비교를 중지하세요.',
+    '若有零件等待，请停止比较。',
   ],
   [
     'Take fewer, or label more pictures.',

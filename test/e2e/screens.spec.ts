@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { ask, freshFolder, keepScreen, removeFolder, startStation, until } from './station.ts';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const screens = ['inspect', 'label', 'project', 'train', 'thresholds', 'history', 'settings'] as const;
+const screens = ['inspect', 'label', 'project', 'train', 'thresholds', 'study', 'history', 'settings'] as const;
 
 /** What axe finds that keeps somebody from using the screen. */
 async function seriousFindings(window: Page): Promise<string[]> {
@@ -68,7 +68,7 @@ test('every screen in light, dark and high contrast, in four languages, by keybo
         const text = await window.evaluate(() => document.body.innerText);
         // A key that has no words shows itself, such as "inspect.startWhy".
         expect(
-          text.match(/\b(?:inspect|label|projects|feeds|train|thresholds|history|settings)\.[a-z]\w+\b/g),
+          text.match(/\b(?:inspect|label|projects|feeds|train|thresholds|study|shadow|history|settings)\.[a-z]\w+\b/g),
         ).toBeNull();
         await keepScreen(window, `${screen}-${language}`);
       }

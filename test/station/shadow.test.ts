@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ChannelInput, StationEvent } from '../../shared/ipc/contract.ts';
+import { say } from '../../shared/phrases/say.ts';
 import type { ShadowState } from '../../shared/ipc/training.ts';
 import type { StationPart } from '../../shared/station/domain.ts';
 import type { StationContext } from '../../main/station/context.ts';
@@ -219,6 +220,11 @@ test('a line that takes longer than its cycle time beside a candidate is said, o
   await vi.waitFor(() => expect(warnings()).toHaveLength(1), patience);
   await vi.waitFor(() => expect(store.parts.counters(projectId).pass).toBe(50), patience);
   expect(warnings()).toHaveLength(1);
+  const [warning] = warnings();
+  // In the person's language, too.
+  expect(warning?.type === 'notice' && say(warning.message, 'de')).toMatch(
+    /^Solange ein Kandidat .*Den Vergleich beenden/,
+  );
   const { line, judged, skipped } = await state();
   expect(line).toMatchObject({ isSlow: true, cycleTimeMs: 1e-6 });
   expect(judged + skipped).toBeLessThanOrEqual(50);

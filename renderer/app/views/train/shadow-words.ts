@@ -48,7 +48,8 @@ export function shadowWords(state: ShadowState, t: Translate, { count, number, p
       candidate: count(labelled.onlyCandidateRight),
       p: pText(labelled.p),
     };
-    words.push(t(labelled.p < significance ? 'shadow.onlyOneRight' : 'shadow.noBetter', onlyOne));
+    if (labelled.onlyActiveRight + labelled.onlyCandidateRight > 0)
+      words.push(t(labelled.p < significance ? 'shadow.onlyOneRight' : 'shadow.noBetter', onlyOne));
   }
   if (state.skipped > 0) words.push(t('shadow.skipped', { count: count(state.skipped) }));
   return [...words, ...times(state, t, count)];
