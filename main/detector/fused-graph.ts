@@ -86,7 +86,7 @@ export function buildFusedGraph({ entry, weights, memory, students }: FusedModel
       );
       return fusedOutputs.map((name) => outputs[name]);
     },
-    { batch: batchSentinel },
+    { batch: batchSentinel, fuseNorms: true },
   );
   fusedOutputs.forEach((name, i) => {
     const integer = values[i]!.dtype === 'int32';

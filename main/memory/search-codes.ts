@@ -41,7 +41,7 @@ const flattestChannel = 1e-3;
  */
 const coarsestRounding = 0.15;
 /** Entries of a class whose neighbours are looked for to tell. */
-const sampledEntries = 48;
+const sampledEntries = 24;
 
 /** One class's codes before they are laid out. */
 interface ClassCodes {

@@ -8,8 +8,10 @@ import { tf, type Tensor } from './tf.ts';
 const blockEntries = 256;
 const groupEntries = 32;
 const groupsPerBlock = blockEntries / groupEntries;
-/** Groups whose best entry is compared exactly. */
-const candidates = 4;
+/** Groups whose best entry is compared exactly, where tokens are many, and where so few that more cost nothing. */
+const candidates = { manyTokens: 3, fewTokens: 8 };
+/** Few tokens. */
+const fewTokens = 100;
 /** Largest integer of a token's code. */
 const tokenCodeMax = 127;
 
@@ -86,7 +88,7 @@ function nearestExactly(tokens: Tensor, classIndex: Tensor, bank: ExactBank): Ne
 
 /**
  * First pass: an 8-bit product ranks all entries of the class. Second pass: exact distances to the best entry of each of
- * the four best groups of 32. The nearest entry is missed where rounding puts four groups, or another entry of its own
+ * the best groups of 32. The nearest entry is missed where rounding puts as many groups, or another entry of its own
  * group, before it: then that one is nearly as near.
  */
 function nearestInTwoPasses(tokens: Tensor, classIndex: Tensor, bank: CodedBank): Nearest {
@@ -100,7 +102,7 @@ function nearestInTwoPasses(tokens: Tensor, classIndex: Tensor, bank: CodedBank)
   const groups = tf.reshape(likeness, [pictures, widest, count, groupsPerBlock, groupEntries]);
   const best = tf.transpose(tf.max(groups, 4), [0, 2, 1, 3]);
   const perToken = widest * groupsPerBlock;
-  const kept = Math.min(candidates, perToken);
+  const kept = Math.min(count > fewTokens ? candidates.manyTokens : candidates.fewTokens, perToken);
   const chosen = tf.topk(tf.reshape(best, [pictures * count, perToken]), kept, false).indices;
   const group = tf.reshape(chosen, [pictures, count, kept]);
   const blockAt = tf.floorDiv(group, tf.scalar(groupsPerBlock, 'int32'));

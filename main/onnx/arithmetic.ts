@@ -1,3 +1,4 @@
+import { layerNormOf } from './norms.ts';
 import { broadcastShape, sameShape, sizeOf, type Lazy, type TfDtype, type Trace } from './trace.ts';
 
 const onnxType: Readonly<Record<TfDtype, number>> = { float32: 1, int32: 6, bool: 9 };
@@ -116,7 +117,7 @@ export const multiply: BinaryRule = (trace, a, b) => {
     if (factor === 0) return trace.uniform(0, shape, a.dtype);
     return { ...trace.scale(other, factor), shape };
   }
-  return mulPlain(trace, a, b);
+  return layerNormOf(trace, a, b) ?? mulPlain(trace, a, b);
 };
 
 export const divide: BinaryRule = (trace, a, b) => {

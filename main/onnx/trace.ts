@@ -76,9 +76,13 @@ export interface ConstantRows {
 /** What one trace knows: the graph it writes to, which values are views of others, and the dynamic batch. */
 export class Trace {
   readonly graph: OnnxGraph;
+  /** Whether normalisations become one node each: for graphs without gradients. */
+  readonly fusesNorms: boolean;
   readonly #batch: number | undefined;
   #batchSource: { value: string; axis: number } | undefined;
   readonly #known = new Map<string, [string, ...string[]]>();
+  readonly #made = new Map<string, { readonly op: string; readonly inputs: readonly string[] }>();
+  readonly #numbers = new Map<string, number>();
   readonly #constants = new Map<ConstantData, Map<string, string>>();
   readonly #transposes = new Map<string, { of: Recorded; perm: readonly number[] }>();
   readonly #reshapes = new Map<string, Recorded>();
@@ -89,8 +93,9 @@ export class Trace {
   readonly #constantRows = new Map<string, ConstantRows>();
 
   /** @param batch sentinel: any dimension that is a multiple of it stands for that multiple of the dynamic batch */
-  constructor(graph: OnnxGraph, batch: number | undefined) {
+  constructor(graph: OnnxGraph, batch: number | undefined, fusesNorms = false) {
     this.graph = graph;
+    this.fusesNorms = fusesNorms;
     this.#batch = batch;
   }
 
@@ -127,14 +132,27 @@ export class Trace {
     if (known !== undefined) return known;
     const made = this.graph.node(op, inputs, attributes, outputs);
     this.#known.set(key, made);
+    for (const output of made) this.#made.set(output, { op, inputs });
     return made;
+  }
+
+  /** The node that a value came from, if it was traced. */
+  madeBy(value: string): { readonly op: string; readonly inputs: readonly string[] } | undefined {
+    return this.#made.get(value);
+  }
+
+  /** The number that a value stands for, if it is one throughout. */
+  numberOf(value: string): number | undefined {
+    return this.#numbers.get(value);
   }
 
   /** The tensor as a graph value that broadcasts to its shape: the cheapest form for elementwise nodes. */
   loose(tensor: Lazy): Recorded {
     const { source } = tensor;
     if (source.kind === 'uniform') {
-      return { value: this.graph.initializer(undefined, tensor.dtype, [], [source.number]), shape: [] };
+      const value = this.graph.initializer(undefined, tensor.dtype, [], [source.number]);
+      this.#numbers.set(value, source.number);
+      return { value, shape: [] };
     }
     if (source.kind === 'constant') return { value: this.#constant(tensor, source.data), shape: tensor.shape };
     if (source.trace !== this) throw new Error('a tensor of another trace was used; return it from that trace instead');

@@ -30,6 +30,8 @@ export interface TraceOptions {
    * size (a mean as `sum / n`) would be frozen: use the operations that know their size at run time.
    */
   readonly batch?: number;
+  /** Normalisations over the last axis become LayerNormalization nodes: for graphs without gradients. */
+  readonly fuseNorms?: boolean;
 }
 
 export const tracingBackendName = 'onnxTracing';
@@ -222,7 +224,7 @@ export function traceInto(
   if (backend.current !== undefined) throw new Error('one trace cannot start inside another');
   const engine = tf.engine();
   const previous: string | undefined = engine.backendName;
-  const trace = new Trace(graph, options.batch);
+  const trace = new Trace(graph, options.batch, options.fuseNorms);
   // Synchronous, as the backend is: the promise only reports what has already happened.
   void tf.setBackend(tracingBackendName);
   backend.current = trace;
