@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { ChangedPicture, GateResult } from '../../shared/calibration/gates.ts';
 import { escapeHtml } from '../../renderer/report/html.ts';
+import type { SeenByBoth } from './gate-heat.ts';
 
 /** What the page shows. */
 export interface GatePageData {
@@ -9,13 +10,18 @@ export interface GatePageData {
   open: boolean;
   gates: readonly GateResult[];
   at: string;
+  /** Pictures judged differently, as each model sees them; one that is missing here is shown as it is. */
+  seen?: ReadonlyMap<string, SeenByBoth>;
 }
 
 /** Most pictures on the page; the JSON report lists all. */
-const mostPictures = 200;
+export const mostPictures = 200;
 
-/** One page with every check in words and the changed pictures side by side, as each model judged them. */
-export function gatePage({ active, candidate, open, gates, at }: GatePageData): string {
+/**
+ * One page with every check in words and the changed pictures side by side, as each model judged them, each with that
+ * model's own heat map.
+ */
+export function gatePage({ active, candidate, open, gates, at, seen }: GatePageData): string {
   const changed = gates.find(({ gate }) => gate === 'goldenSet')?.changed ?? [];
   const more =
     changed.length > mostPictures ? `<p>${String(changed.length - mostPictures)} more are in the JSON report.</p>` : '';
@@ -34,7 +40,10 @@ figcaption { grid-column: 1 / -1; } img { width: 100%; border: 4px solid; }
 (${candidate.modelHash.slice(0, 12)}), ${escapeHtml(at)}</p>
 ${gates.map(gateSection).join('\n')}
 <h2>Pictures judged differently: ${String(changed.length)}</h2>
-${changed.slice(0, mostPictures).map(figure).join('\n')}${more}
+${changed
+  .slice(0, mostPictures)
+  .map((picture) => figure(picture, seen?.get(picture.id)))
+  .join('\n')}${more}
 </html>
 `;
 }
@@ -52,10 +61,10 @@ function gateSection({ gate, outcome, checks, override }: GateResult): string {
 
 const titles = { goldenSet: 'Golden set', oldProducts: 'Old products', latency: 'Latency', parity: 'Parity' } as const;
 
-function figure({ id, className, gtLabel, effect, ...judged }: ChangedPicture): string {
+function figure({ id, className, gtLabel, effect, ...judged }: ChangedPicture, seen: SeenByBoth | undefined): string {
   const url = escapeHtml(pathToFileURL(id).href);
-  const side = (name: string, verdict: string, score: number): string =>
-    `<div class="${verdict}">${name}: ${verdict}, score ${score.toFixed(3)}<img src="${url}" alt="" loading="lazy"></div>`;
+  const side = (name: string, verdict: string, score: number, picture = url): string =>
+    `<div class="${verdict}">${name}: ${verdict}, score ${score.toFixed(3)}<img src="${picture}" alt="" loading="lazy"></div>`;
   return `<figure><figcaption>${escapeHtml(id)} (${escapeHtml(className)}, truth: ${gtLabel}): ${effect}</figcaption>
-${side('Active', judged.active, judged.activeScore)}${side('Candidate', judged.candidate, judged.candidateScore)}</figure>`;
+${side('Active', judged.active, judged.activeScore, seen?.active)}${side('Candidate', judged.candidate, judged.candidateScore, seen?.candidate)}</figure>`;
 }

@@ -5,7 +5,7 @@
 import type { ClassLimit } from '../../shared/calibration/unknown-limit.ts';
 import type { Thresholds, Verdict } from '../../shared/detection.ts';
 import type { DriftBaseline } from '../../shared/drift/types.ts';
-import type { PartExplanation } from '../../shared/ipc/explain.ts';
+import type { PartExplanation, SeenPicture } from '../../shared/ipc/explain.ts';
 import type {
   HottestPlace,
   PartGeometry,
@@ -136,6 +136,8 @@ export interface InferenceMethods {
   score(request: ScoreRequest): Promise<ScoredPicture[]>;
   /** Beside all feeds. @throws UserError when model or picture can't be read */
   explain(request: ExplainRequest): Promise<StoredExplanation>;
+  /** Beside all feeds. @throws UserError when model or picture can't be read */
+  heat(request: Pick<ExplainRequest, 'model' | 'geometry' | 'path'>): Promise<SeenPicture>;
   /** How good parts look; beside all feeds. @throws UserError `driftTooFew` */
   driftBaseline(request: DriftBaselineRequest): Promise<DriftBaseline>;
   /** From now on a run's parts are measured for comparing them with it, while the model it belongs to judges. */

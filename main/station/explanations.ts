@@ -4,6 +4,7 @@ import type { HandlersOf } from '../ipc/handler.ts';
 import type { InferenceMethods } from '../processes/inference-protocol.ts';
 import type { Supervisor } from '../processes/supervisor.ts';
 import type { StationContext } from './context.ts';
+import { modelGeometry } from './model-geometry.ts';
 import { modelUse } from './model-use.ts';
 
 /** Why stored parts have their verdicts: their pictures are judged again by the model that judged them, beside all feeds. */
@@ -14,6 +15,15 @@ export function explainHandlers(
 ): HandlersOf<'explain'> {
   const { store } = context;
   return {
+    'explain.heat': async ({ modelId, sha256 }) => {
+      const model = store.models.get(modelId);
+      const known = store.pictures.find(model.projectId, sha256) !== null;
+      const path = known ? store.pictures.path(sha256) : null;
+      if (path === null) throw new UserError('pictureGone', 'The picture is not kept any more.');
+      const geometry = modelGeometry(context, model);
+      const peer = await supervisor.peer();
+      return peer.call('heat', { model: modelUse(context, model, threads), geometry, path });
+    },
     'explain.part': async ({ partId }) => {
       const part = store.parts.get(partId);
       if (part === null) throw new UserError('partUnknown', `There is no part ${String(partId)}.`);

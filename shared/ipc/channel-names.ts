@@ -22,6 +22,7 @@ export const channelNames = [
   'feed.setLot',
   'feed.openLive',
   'feed.judgeFiles',
+  'explain.heat',
   'explain.part',
   'drift.state',
   'drift.history',

@@ -2,6 +2,19 @@ import { z } from 'zod';
 import * as d from '../station/domain.ts';
 import { query } from './channel.ts';
 
+/** A picture of the project as one of its models sees it. */
+export const seenPicture = z.object({
+  predScore: z.number().nullable(),
+  verdict: d.verdict,
+  /** Anomaly map in bytes, as everywhere: 0 at or below the model's review threshold, 255 from its fail threshold on. */
+  heat: z.object({
+    width: z.int(),
+    height: z.int(),
+    bytes: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
+  }),
+});
+export type SeenPicture = z.infer<typeof seenPicture>;
+
 /** Why a stored part has its verdict, from its picture and the model that judged it. */
 export const partExplanation = z.object({
   partId: z.int(),
@@ -33,6 +46,8 @@ export const partExplanation = z.object({
 export type PartExplanation = z.infer<typeof partExplanation>;
 
 export const explainChannels = {
+  /** Heat map of a model, active or not, on any picture of its project. */
+  'explain.heat': query('engineer', z.object({ modelId: d.id, sha256: d.sha256 }), seenPicture),
   /** Opens the model anew and runs it a few times: seconds. */
   'explain.part': query('operator', z.object({ partId: z.int() }), partExplanation),
 };

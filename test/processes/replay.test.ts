@@ -65,6 +65,19 @@ test(
       maxDifference: 0,
       engine: 'cpu',
     });
+    // The same for one part, and why it failed.
+    const failed = Array.from({ length: parts }, (_, i) => rig.store.parts.get(i + 1)!).find(
+      ({ verdict }) => verdict === 'fail',
+    )!;
+    const caller = { userId: null, name: 'A', role: 'operator' } as const;
+    const why = await rig.feeds.explainHandlers['explain.part']({ partId: failed.id }, caller);
+    expect(why).toMatchObject({ isRepeated: true, predScore: failed.predScore });
+    expect(why.regions.length).toBeGreaterThan(0);
+    expect(why.counterfactuals.map(({ replacedBy }) => replacedBy)).toContain('nearestNormal');
+    expect(Math.min(...why.counterfactuals.map(({ predScore }) => predScore))).toBeLessThan(failed.predScore!);
+    await expect(rig.feeds.explainHandlers['explain.part']({ partId: 99_999 }, caller)).rejects.toMatchObject({
+      code: 'partUnknown',
+    });
     // A picture that retention took is said, not passed over; without any there is nothing to be repeated.
     const last = rig.store.pictures.path(rig.store.parts.get(1)!.pictureSha256!)!;
     await rm(last);

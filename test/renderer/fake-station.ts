@@ -223,6 +223,11 @@ const answers: Answers = {
   'feed.start': ({ recipeId }) => live.start(recipeId),
   'feed.stop': () => live.stop(),
   'feed.acknowledge': () => live.acknowledge(),
+  'explain.heat': ({ modelId }) => ({
+    predScore: modelId === data.models[0]?.id ? 3.1 : 0.4,
+    verdict: modelId === data.models[0]?.id ? 'fail' : 'pass',
+    heat: { width: 4, height: 4, bytes: Uint8Array.from({ length: 16 }, (_, i) => (i === 5 ? 255 : 0)) },
+  }),
   'explain.part': ({ partId }) => ({
     partId,
     predScore: 4.21,

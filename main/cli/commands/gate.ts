@@ -6,6 +6,8 @@ import {
   type GateResult,
   type GoldenLimits,
 } from '../../../shared/calibration/gates.ts';
+import type { SeenByBoth } from '../../calibration/gate-heat.ts';
+import type { PreparedPicture } from '../../pictures/picture.ts';
 import { UserError } from '../../../shared/errors.ts';
 import type { GatedModel } from '../../calibration/gate-run.ts';
 import type { Manifest } from '../../package/manifest.ts';
@@ -75,20 +77,27 @@ export function addGateCommand(program: Command, context: CommandContext): void 
   requireOption(command, '--golden <dir>', 'checked pictures that neither learned from; may be given again', collect);
   addEngineOptions(command).action(async (options: GateOptions) => {
     const reporter = reporterOf(context, options);
-    const report = overridden(await compare(options, context, reporter), options);
+    const { seen, ...compared } = await compare(options, context, reporter);
+    const report = overridden(compared, options);
     reporter.record(report);
     sayReport(reporter, report);
     if (options.report !== undefined) {
       const { writeFileAtomic } = await import('../../system/atomic-file.ts');
       const { gatePage } = await import('../../calibration/gate-page.ts');
-      const page = options.report.endsWith('.html') ? gatePage(report) : `${JSON.stringify(report, null, 1)}\n`;
+      const page = options.report.endsWith('.html')
+        ? gatePage({ ...report, seen })
+        : `${JSON.stringify(report, null, 1)}\n`;
       await writeFileAtomic(options.report, page);
     }
     if (!report.open) context.endWith(exitCodes.refused);
   });
 }
 
-async function compare(options: GateOptions, context: CommandContext, reporter: Reporter): Promise<GateReport> {
+async function compare(
+  options: GateOptions,
+  context: CommandContext,
+  reporter: Reporter,
+): Promise<GateReport & { seen: ReadonlyMap<string, SeenByBoth> }> {
   const { readDataset } = await import('../../datasets/read.ts');
   const { readPicture } = await import('../../pictures/decode.ts');
   const { preparePicture } = await import('../../pictures/prepare.ts');
@@ -108,17 +117,27 @@ async function compare(options: GateOptions, context: CommandContext, reporter: 
     const active = await open(options.active);
     const candidate = await open(options.candidate);
     const progress = reporter.progress('compare', 100, '%');
+    const prepare = async (path: string, size: number): Promise<PreparedPicture> =>
+      preparePicture(await readPicture(path), { size });
     const gates = await runGates({
       active,
       candidate: { ...candidate, parity: candidate.manifest.parity },
       golden,
       limits: limitsOf(options),
       ...(options.cycleTime !== undefined && { cycleTimeMs: options.cycleTime }),
-      prepare: async (path, size) => preparePicture(await readPicture(path), { size }),
+      prepare,
       signal: context.signal,
       onProgress: (done, total) => progress.update(Math.floor((100 * done) / total)),
     });
+    const { changedPictures } = await import('../../calibration/gate-heat.ts');
+    const { mostPictures } = await import('../../calibration/gate-page.ts');
+    const isPage = options.report?.endsWith('.html') === true;
+    const both = { active: active.detector, candidate: candidate.detector };
+    const seen = isPage
+      ? await changedPictures(gates, both, prepare, mostPictures, context.signal)
+      : new Map<string, SeenByBoth>();
     return {
+      seen,
       active: { path: options.active, modelHash: active.detector.modelHash },
       candidate: { path: options.candidate, modelHash: candidate.detector.modelHash },
       open: gates.every(gateOpen),

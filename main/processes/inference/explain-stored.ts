@@ -1,14 +1,32 @@
+import { decide } from '../../../shared/detection.ts';
 import { UserError } from '../../../shared/errors.ts';
+import type { SeenPicture } from '../../../shared/ipc/explain.ts';
 import { pixelGeometry } from '../../feeds/recipe-geometry.ts';
 import { explainPart } from '../../inspection/explain.ts';
 import { readPicture } from '../../pictures/decode.ts';
 import type { PreparedPicture } from '../../pictures/picture.ts';
 import { preparePicture } from '../../pictures/prepare.ts';
 import type { ExplainRequest, StoredExplanation } from '../inference-protocol.ts';
+import { heatBytes } from './evidence.ts';
 import type { LoadedModel } from './open-model.ts';
 
 /** Regions that are left out one after the other. */
 const spots = 2;
+
+/** A picture as a model sees it, on the scale of its thresholds. @throws UserError as `readPicture` */
+export async function seeStored(
+  { geometry, path }: Pick<ExplainRequest, 'geometry' | 'path'>,
+  { detector }: LoadedModel,
+): Promise<SeenPicture> {
+  const picture = await readPicture(path);
+  const cut = pixelGeometry(geometry, picture);
+  const [result] = await detector.inspect([preparePicture(picture, { size: detector.inputSize, ...cut })]);
+  if (result === undefined) throw new UserError('detectorFailed', 'The detector gave no result.');
+  const thresholds = detector.thresholdsFor(result.className);
+  const predScore = Number.isFinite(result.predScore) ? result.predScore : null;
+  const verdict = decide(result.predScore, thresholds);
+  return { predScore, verdict, heat: heatBytes(result, thresholds, geometry.region) };
+}
 
 /** Judges a stored picture again and says why it scores as it does. @throws UserError as `readPicture` */
 export async function explainStored(

@@ -15,7 +15,7 @@ import type {
 import type { Peer } from '../rpc.ts';
 import { FeedRunner } from './feed-runner.ts';
 import { measureBaseline } from './drift-baseline.ts';
-import { explainStored } from './explain-stored.ts';
+import { explainStored, seeStored } from './explain-stored.ts';
 import { LiveLink } from './live-link.ts';
 import { openModel, type LoadedModel } from './open-model.ts';
 import { scorePictures } from './score-pictures.ts';
@@ -64,7 +64,9 @@ export class InferenceService {
       return {};
     },
     score: (request: ScoreRequest) => this.#score(request),
-    explain: (request: ExplainRequest) => this.#explain(request),
+    explain: (request: ExplainRequest) => this.#withModel(request.model, (model) => explainStored(request, model)),
+    heat: (request: Pick<ExplainRequest, 'model' | 'geometry' | 'path'>) =>
+      this.#withModel(request.model, (model) => seeStored(request, model)),
     driftBaseline: (request: DriftBaselineRequest) =>
       measureBaseline(request, this.#run(request.projectId).model(request.modelHash)),
     watchDrift: ({ projectId, baseline }: { projectId: string; baseline: DriftBaseline }) => {
@@ -151,17 +153,18 @@ export class InferenceService {
     return scored;
   }
 
-  #explain(request: ExplainRequest) {
-    const explained = this.#scored.then(async () => {
-      const model = await this.#open(request.model);
+  /** One after the other, and after what is being scored: all share the cores with the line. */
+  #withModel<T>(use: ModelUse, work: (model: LoadedModel) => Promise<T>): Promise<T> {
+    const worked = this.#scored.then(async () => {
+      const model = await this.#open(use);
       try {
-        return await explainStored(request, model);
+        return await work(model);
       } finally {
         await model.detector.close();
       }
     });
-    this.#scored = explained.catch(() => undefined);
-    return explained;
+    this.#scored = worked.catch(() => undefined);
+    return worked;
   }
 
   async #shutDown(): Promise<object> {
