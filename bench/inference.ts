@@ -9,11 +9,9 @@
  * (`bench/detection.ts --search exact --keep FILE`): the function that the search in two passes stands for, as PyTorch
  * would compute it.
  */
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 import { parseArgs } from 'node:util';
 import { buildEfficientNetLite, buildNormalisedImage } from '../main/backbones/efficientnet-lite.ts';
 import { findBackbone, readRegistry, verifyBackbone } from '../main/backbones/registry.ts';
@@ -34,8 +32,8 @@ import {
   samplePictures,
   type Subject,
   type Timing,
-  type Took,
 } from './tools.ts';
+import { startTorch, type TorchSide } from './torch.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -65,45 +63,19 @@ async function backboneGraph(id: string, side: number): Promise<Uint8Array> {
   return graph.toBytes();
 }
 
-interface Torch {
-  about: string;
-  /** One run of a graph on a picture, and its first output's first number. */
-  run(name: string, picture: number): Promise<{ took: Took; value: number }>;
-  end(): void;
-}
-
 /** Starts bench/inference_torch.py with graphs and pictures in `folder`. */
-async function startTorch(
+async function startOnnxInTorch(
   python: string,
   folder: string,
   graphs: Readonly<Record<string, Uint8Array>>,
   pictures: readonly PreparedPicture[],
-): Promise<Torch> {
+): Promise<TorchSide> {
   for (const [name, bytes] of Object.entries(graphs)) await writeFile(path.join(folder, `${name}.onnx`), bytes);
   const pixels = new Uint8Array(pictures.reduce((sum, { data }) => sum + data.length, 0));
   pictures.forEach(({ data }, i) => pixels.set(data, i * data.length));
   await writeFile(path.join(folder, 'pixels.raw'), pixels);
   const config = { folder, threads, graphs: Object.keys(graphs), side: pictures[0]!.width };
-  const child = spawn(python, [path.resolve('bench', 'inference_torch.py'), JSON.stringify(config)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // Waiting threads must not take the cores from the other side.
-    env: { ...process.env, OMP_WAIT_POLICY: 'passive', KMP_BLOCKTIME: '0', OMP_NUM_THREADS: String(threads) },
-  });
-  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const line = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error('the PyTorch side ended');
-    return value as string;
-  };
-  return {
-    about: await line(),
-    run: async (name, picture) => {
-      child.stdin.write(`${name} ${picture}\n`);
-      const [clock, processor, value] = (await line()).split(' ').map(Number);
-      return { took: { clock: clock!, processor: processor! }, value: value! };
-    },
-    end: () => child.stdin.end(),
-  };
+  return startTorch(python, 'inference_torch.py', config);
 }
 
 const model = await modelToMeasure(options.model);
@@ -138,7 +110,8 @@ const compared: Record<string, Uint8Array> = {
   whole: graphs['whole']!,
   ...(exact !== undefined && { exact: exact.graph }),
 };
-const torch = options.python === undefined ? undefined : await startTorch(options.python, folder, compared, pictures);
+const torch =
+  options.python === undefined ? undefined : await startOnnxInTorch(options.python, folder, compared, pictures);
 
 let turn = 0;
 const picture = (): number => Math.floor(turn++ / subjectCount) % pictures.length;
@@ -153,7 +126,7 @@ if (torch !== undefined) {
   for (const layout of ['', ' channels-last'] as const) {
     for (const name of Object.keys(compared)) {
       subjects[`${name}, PyTorch${layout}`] = async () =>
-        (await torch.run(name + layout.replace(' ', ':'), picture())).took;
+        (await torch.run(`${name}${layout.replace(' ', ':')} ${picture()}`)).took;
     }
   }
 }
@@ -199,7 +172,7 @@ else {
   let [worst, byPass] = [0, 0];
   for (const [i, each] of pictures.entries()) {
     const own = await scoreOf('whole', each);
-    worst = Math.max(worst, Math.abs(own - (await torch.run('whole', i)).value));
+    worst = Math.max(worst, Math.abs(own - (await torch.run(`whole ${i}`)).more[0]!));
     if (exact !== undefined) byPass = Math.max(byPass, Math.abs(own - (await scoreOf('whole, exact search', each))));
   }
   console.log(`Largest difference of predScore between ONNX Runtime and PyTorch: ${worst.toExponential(1)}`);

@@ -6,11 +6,9 @@
  *
  * Batch 1; all subjects take turns picture by picture.
  */
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 import { parseArgs } from 'node:util';
 import { openDinov2Weights } from '../main/backbones/dinov2.ts';
 import { writeSeededWeights } from '../main/backbones/seeded-weights.ts';
@@ -26,15 +24,8 @@ import { openSession, openSessionInline, type GraphSession } from '../main/runti
 import { settlePaperPreset } from '../main/training/paper-settings.ts';
 import { createRandom } from '../shared/random.ts';
 import { pruneGraph } from './prune-graph.ts';
-import {
-  formatRows,
-  interleave,
-  loadLine,
-  preparedPictures,
-  samplePictures,
-  type Subject,
-  type Took,
-} from './tools.ts';
+import { formatRows, interleave, loadLine, preparedPictures, samplePictures, type Subject } from './tools.ts';
+import { startTorch } from './torch.ts';
 
 const { values } = parseArgs({
   options: {
@@ -76,7 +67,10 @@ try {
   const encoder = await openSessionInline(pruneGraph(whole, ['semanticScore']), session);
   const decoder = await openSessionInline(pruneGraph(whole, ['localScore', 'anomalyMap']), session);
   const pictures = await preparedPictures(samplePictures, 5, settings.resize);
-  const torch = values.python === undefined ? undefined : await startTorch(values.python);
+  const { embedDim, heads, depth, registers, resize, crop } = settings;
+  const config = { threads, width: embedDim, heads, depth, registers, grid: grid.rows, size: resize, crop };
+  const torch =
+    values.python === undefined ? undefined : await startTorch(values.python, 'paper_inference_torch.py', config);
   if (torch !== undefined) console.log(`PyTorch: ${torch.about}`);
 
   let round = 0;
@@ -89,7 +83,7 @@ try {
     await opened.run(feeds(settings.resize, picture().data));
     return undefined;
   };
-  const crop = new Uint8Array(settings.crop ** 2 * 3).fill(100);
+  const cropped = new Uint8Array(crop ** 2 * 3).fill(100);
   const subjects: Record<string, Subject> = {
     'product, worker thread': async () => {
       round++;
@@ -99,12 +93,12 @@ try {
     'bare session': () => run(bare),
     'teacher alone': async () => {
       round++;
-      await teacher.run(feeds(settings.crop, crop));
+      await teacher.run(feeds(crop, cropped));
       return undefined;
     },
     'teacher and encoder student': () => run(encoder),
     'teacher and decoder student': () => run(decoder),
-    ...(torch && { PyTorch: () => torch.step() }),
+    ...(torch && { PyTorch: async () => (await torch.run()).took }),
   };
   const times = await interleave(subjects, Number(values.rounds));
   console.log(`${values.preset} at ${settings.crop} px, ${threads} thread(s), batch 1, ${loadLine()}`);
@@ -125,29 +119,4 @@ try {
   for (const opened of [teacher, encoder, decoder]) await opened.close();
 } finally {
   await rm(folder, { recursive: true, force: true });
-}
-
-async function startTorch(python: string): Promise<{ about: string; step(): Promise<Took>; end(): void }> {
-  const { embedDim, heads, depth, registers, resize, crop } = settings;
-  const config = { threads, width: embedDim, heads, depth, registers, grid: grid.rows, size: resize, crop };
-  const child = spawn(python, [path.resolve('bench', 'paper_inference_torch.py'), JSON.stringify(config)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // Waiting threads must not take the cores from the other side.
-    env: { ...process.env, OMP_WAIT_POLICY: 'passive', KMP_BLOCKTIME: '0', OMP_NUM_THREADS: String(threads) },
-  });
-  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const line = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error('the PyTorch side ended');
-    return value as string;
-  };
-  return {
-    about: await line(),
-    step: async () => {
-      child.stdin.write('step\n');
-      const [clock, processor] = (await line()).split(' ').map(Number);
-      return { clock: clock!, processor: processor! };
-    },
-    end: () => child.stdin.end(),
-  };
 }

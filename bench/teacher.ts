@@ -8,17 +8,17 @@
  * Loading runs in a process of its own for each size; its peak is the largest resident memory of that process. Speed is
  * measured in turns, batch 1. `--python` is an interpreter with torch: it runs the same network in PyTorch, eagerly.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 import { parseArgs } from 'node:util';
 import { openDinov2Weights, type Dinov2Size } from '../main/backbones/dinov2.ts';
 import { writeSeededWeights } from '../main/backbones/seeded-weights.ts';
 import { writeTeacherGraph, type TeacherGraphOptions } from '../main/backbones/teacher-graph.ts';
 import { openSession, openSessionInline, type GraphSession } from '../main/runtime/session.ts';
-import { formatRows, interleave, loadLine, type Subject, type Timing, type Took } from './tools.ts';
+import { formatRows, interleave, loadLine, type Subject, type Timing } from './tools.ts';
+import { startTorch, type TorchSide } from './torch.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -105,44 +105,6 @@ async function reportLoading(files: Readonly<Record<string, string>>): Promise<v
   console.log(formatRows(rows));
 }
 
-interface Torch {
-  about: string;
-  run(): Promise<{ took: Took; difference: number }>;
-  end(): void;
-}
-
-/**
- * Starts one of the PyTorch scripts.
- * @param request what to write for one run
- */
-async function startTorch(
-  python: string,
-  script: string,
-  config: Readonly<Record<string, unknown>>,
-  request: string,
-): Promise<Torch> {
-  const child = spawn(python, [path.resolve('bench', script), JSON.stringify(config)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // Waiting threads must not take the cores from the other side.
-    env: { ...process.env, OMP_WAIT_POLICY: 'passive', KMP_BLOCKTIME: '0', OMP_NUM_THREADS: String(threads) },
-  });
-  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const line = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error('the PyTorch side ended');
-    return value as string;
-  };
-  return {
-    about: await line(),
-    run: async () => {
-      child.stdin.write(`${request}\n`);
-      const [clock, processor, difference] = (await line()).split(' ').map(Number);
-      return { took: { clock: clock!, processor: processor! }, difference: difference! };
-    },
-    end: () => child.stdin.end(),
-  };
-}
-
 /** Mean of the cosine similarity between two sets of vectors of `width` numbers, and the relative distance. */
 function compare(a: Float32Array, b: Float32Array, width: number): { cosine: number; relative: number } {
   let [cosines, away, length] = [0, 0, 0];
@@ -207,7 +169,7 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
     await worker.run(feeds, ['teacherGroup1', 'teacherGroup2', 'teacherClassTokens']);
     return undefined;
   };
-  const torches: Torch[] = [];
+  const torches: TorchSide[] = [];
   let worst = 0;
   if (options.python !== undefined) {
     const original = path.join(folder, `${size}.pth`);
@@ -216,21 +178,16 @@ async function reportSpeed(folder: string, size: Dinov2Size, file: string): Prom
     await writeFile(path.join(folder, 'class_tokens.raw'), new Uint8Array(outputs['float32']!['tokens']!.buffer));
     const { heads, depth } = weights;
     const config = { folder, weights: original, threads, heads, depth, side, groups: graphOptions(size).groups };
-    const model = await startTorch(options.python, 'teacher_torch.py', config, '');
+    const model = await startTorch(options.python, 'teacher_torch.py', config);
     const name = `${size}-float32`;
-    const nodes = await startTorch(
-      options.python,
-      'inference_torch.py',
-      { folder, threads, side, graphs: [name] },
-      `${name} 0`,
-    );
+    const nodes = await startTorch(options.python, 'inference_torch.py', { folder, threads, side, graphs: [name] });
     torches.push(model, nodes);
     subjects[written] = async () => {
-      const { took, difference } = await model.run();
-      worst = Math.max(worst, difference);
+      const { took, more } = await model.run();
+      worst = Math.max(worst, more[0]!);
       return took;
     };
-    subjects[stepped] = async () => (await nodes.run()).took;
+    subjects[stepped] = async () => (await nodes.run(`${name} 0`)).took;
   }
   const times = await interleave(subjects, Number(options.rounds));
   console.log(`\nViT-${size}, ${side} px, batch 1, ${threads} thread(s), ${options.rounds} rounds; ${loadLine()}`);

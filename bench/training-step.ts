@@ -11,9 +11,6 @@
  * take turns step by step, so that whatever else the machine does meets both. Prints minimum and median on the clock,
  * and the median of processor time, which a busy machine disturbs least.
  */
-import { spawn } from 'node:child_process';
-import path from 'node:path';
-import readline from 'node:readline';
 import { parseArgs } from 'node:util';
 import { embeddedStudentDefaults, encoderLevels, makeEmbeddedModel } from '../main/nn/embedded-students.ts';
 import { initialise } from '../main/nn/init.ts';
@@ -23,6 +20,8 @@ import { makeTrainingStep, type TrainableModel } from '../main/nn/training-step.
 import { openOrtEngine } from '../main/runtime/ort-engine.ts';
 import type { StepInputs } from '../main/runtime/training-engine.ts';
 import { createRandom } from '../shared/random.ts';
+import type { Took } from './tools.ts';
+import { startTorch } from './torch.ts';
 
 const { values } = parseArgs({
   options: {
@@ -94,33 +93,6 @@ function vit(): Subject {
   };
 }
 
-async function startTorch(
-  python: string,
-  config: unknown,
-): Promise<{ about: string; step(): Promise<Time>; end(): void }> {
-  const script = path.resolve('bench', 'training_step_torch.py');
-  const child = spawn(python, [script, JSON.stringify(config)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    // Waiting threads must not take the cores from the other side.
-    env: { ...process.env, OMP_WAIT_POLICY: 'passive', KMP_BLOCKTIME: '0', OMP_NUM_THREADS: String(threads) },
-  });
-  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const line = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error('the PyTorch side ended');
-    return value as string;
-  };
-  return {
-    about: await line(),
-    step: async () => {
-      child.stdin.write('step\n');
-      const [clock, cpu] = (await line()).split(' ').map(Number);
-      return { clock: clock!, cpu: cpu! };
-    },
-    end: () => child.stdin.end(),
-  };
-}
-
 const { model, torch } = values.model === 'embedded' ? embedded() : vit();
 const step = makeTrainingStep(model, embeddedStudentDefaults.optimizer);
 const random = createRandom(1);
@@ -150,25 +122,23 @@ const inputs: StepInputs = Object.fromEntries(
 
 const stepwise = await openOrtEngine(step, state, { threads, mode: 'stepwise', inline: true });
 const loop = isFullSize ? undefined : await openOrtEngine(step, state, { threads, mode: 'loop', inline: true });
-const python = values.python === undefined ? undefined : await startTorch(values.python, { ...torch, threads });
+const python =
+  values.python === undefined
+    ? undefined
+    : await startTorch(values.python, 'training_step_torch.py', { ...torch, threads });
 const parameters = model.params.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
 console.log(
   `${values.model}: ${(parameters / 1e6).toFixed(2)} M parameters, ${threads} thread(s), ${stepwise.describe().engine}`,
 );
 if (python !== undefined) console.log(`PyTorch: ${python.about}`);
 
-interface Time {
-  readonly clock: number;
-  readonly cpu: number;
-}
+const times: Record<string, Took[]> = { 'ONNX stepwise': [], [`ONNX Loop, ${loopSteps} steps`]: [], PyTorch: [] };
 
-const times: Record<string, Time[]> = { 'ONNX stepwise': [], [`ONNX Loop, ${loopSteps} steps`]: [], PyTorch: [] };
-
-async function time(run: () => Promise<unknown>, steps: number): Promise<Time> {
+async function time(run: () => Promise<unknown>, steps: number): Promise<Took> {
   const [started, used] = [performance.now(), process.cpuUsage()];
   await run();
   const { user, system } = process.cpuUsage(used);
-  return { clock: (performance.now() - started) / steps, cpu: (user + system) / 1000 / steps };
+  return { clock: (performance.now() - started) / steps, processor: (user + system) / 1000 / steps };
 }
 
 const warmUps = isFullSize ? 1 : 2;
@@ -176,9 +146,9 @@ for (let round = 0; round < rounds + warmUps; round++) {
   const measured = [
     await time(() => stepwise.runSteps([inputs]), 1),
     loop === undefined
-      ? { clock: Number.NaN, cpu: Number.NaN }
+      ? { clock: Number.NaN, processor: Number.NaN }
       : await time(() => loop.runSteps(new Array<StepInputs>(loopSteps).fill(inputs)), loopSteps),
-    python === undefined ? { clock: Number.NaN, cpu: Number.NaN } : await python.step(),
+    python === undefined ? { clock: Number.NaN, processor: Number.NaN } : (await python.run()).took,
   ];
   if (round >= warmUps) Object.values(times).forEach((list, i) => list.push(measured[i]!));
 }
@@ -192,9 +162,9 @@ function summary(list: readonly number[]): [number, number] {
   return [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!];
 }
 
-const figures = (list: readonly Time[]): [number, number][] => [
+const figures = (list: readonly Took[]): [number, number][] => [
   summary(list.map(({ clock }) => clock)),
-  summary(list.map(({ cpu }) => cpu)),
+  summary(list.map(({ processor }) => processor)),
 ];
 const reference = figures(times['PyTorch']!);
 console.table(
