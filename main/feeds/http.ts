@@ -98,12 +98,15 @@ async function* pictures(source: HttpSource, options: FeedOptions, limits: HttpL
         yield { bytes: await readAll(body, limits.mostBytes), extension: extensionOf(type) };
         continue;
       }
+      let nextMs = 0;
       for await (const part of readMultipart(body, boundary, limits.mostBytes)) {
-        if (performance.now() < dueMs - source.intervalMs) {
+        const now = performance.now();
+        if (now < nextMs) {
           options.onNews({ type: 'skipped', frames: 1 });
           continue;
         }
-        dueMs = Math.max(dueMs, performance.now()) + source.intervalMs;
+        // The beat is kept; after a gap it begins anew, or two pictures would be taken one right after the other.
+        nextMs = nextMs + source.intervalMs > now ? nextMs + source.intervalMs : now + source.intervalMs;
         watchdog.hold();
         yield { bytes: part.bytes, extension: extensionOf(part.contentType) };
         watchdog.feed();
