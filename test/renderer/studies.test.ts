@@ -100,6 +100,44 @@ describe.skipIf(chromium === undefined)('studies and the candidate beside the ac
     await page.context().close();
   });
 
+  it('asks people who can sign in, where there are accounts', async () => {
+    const page = await open('study', { role: 'quality' });
+    await page.getByRole('button', { name: 'Plan a study' }).click();
+    await page.getByLabel('Name of the study').fill('With accounts');
+    await page.getByRole('checkbox', { name: /Ada Berger/ }).check();
+    await page.getByRole('checkbox', { name: /김서연/ }).check();
+    await page.getByText('People: 2.').waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Start the study' }).click();
+    await page.locator('.study', { hasText: 'With accounts' }).getByText('김서연').waitFor();
+    await page.context().close();
+  });
+
+  it('speaks every language: no key shows itself, nothing is cut off at the side', async () => {
+    for (const language of ['de', 'ko', 'zh-CN'] as const) {
+      const page = await open('study/s1', { language });
+      for (const path of ['study/s1', 'study', 'study/s2/Ada Berger', 'train']) {
+        await page.evaluate((hash) => (location.hash = `#/${hash}`), path);
+        await page.waitForTimeout(500);
+        if (path === 'train') {
+          await page.locator('.models > ul button').last().click();
+          await page.locator('article .row button').nth(2).click();
+          await page.getByRole('dialog').waitFor();
+          await page.keyboard.press('Enter');
+          await page.locator('.shadow ul.words').waitFor();
+        }
+        expect(await page.evaluate(() => document.body.innerText)).not.toMatch(/\b(?:study|shadow|train)\.[a-z]\w+\b/);
+        const overflow = await page.evaluate(() => {
+          const screen = document.querySelector('main')!.firstElementChild!;
+          return screen.scrollWidth - screen.clientWidth;
+        });
+        expect(overflow, `${language} ${path}`).toBeLessThanOrEqual(1);
+        await keep(page, `${path.replaceAll(/[^a-z0-9]/gi, '-')}-${language}`);
+      }
+      await page.context().close();
+    }
+  });
+
   it('lets an operator see only what it has to judge', async () => {
     const page = await open('study', { role: 'operator' });
     await page.getByText('Waiting for you').waitFor();
