@@ -244,6 +244,35 @@ describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () =
     await page.context().close();
   });
 
+  it('says what has drifted and since when until an engineer ends the alarm with a reason', async () => {
+    const page = await open('inspect', { drift: true });
+    await page.locator('.drift', { hasText: 'The light has changed: brightness -19 %' }).waitFor();
+    await page.getByRole('button', { name: 'Look at it' }).click();
+    expect(await seriousFindings(page)).toEqual([]);
+    const end = page.getByRole('button', { name: 'End the alarm' });
+    expect(await end.isDisabled()).toBe(true);
+    await page.getByLabel('Reason').fill('A new lamp.');
+    await end.click();
+    await page.getByText('Ended by Ada Berger').waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.drift').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Drift guard: the calibration covers what is seen' }).waitFor();
+    await page.context().close();
+    const operator = await open('inspect', { drift: true, role: 'operator' });
+    await operator.getByRole('button', { name: 'Look at it' }).click();
+    await operator.getByText('An engineer or quality manager can end the alarm.').waitFor();
+    await operator.context().close();
+  });
+
+  it('explains a part, and shows a changed picture as both models see it', async () => {
+    const page = await open('history');
+    await page.getByRole('row').nth(1).click();
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.getByText('the same score, bit for bit').waitFor();
+    expect(await page.locator('.explanation').textContent()).toContain('filled from its surroundings: score 1.120');
+    await page.context().close();
+  });
+
   it('judges dropped files', async () => {
     const page = await open('inspect');
     await page.evaluate(() => {
