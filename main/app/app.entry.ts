@@ -10,6 +10,7 @@ import { dialogHandlers } from './dialogs.ts';
 import { ElectronHost } from './electron-processes.ts';
 import { bridge } from './ipc-bridge.ts';
 import { printPdf } from './print-pdf.ts';
+import { ReportFonts } from './report-fonts.ts';
 import { registerScheme, serve } from './protocol.ts';
 import { lockDown } from './security.ts';
 
@@ -31,6 +32,8 @@ async function start(): Promise<void> {
   const log = openLog(folder);
   process.on('uncaughtException', (error) => log.error(error, 'uncaught'));
   process.on('unhandledRejection', (reason) => log.error(reason, 'unhandled'));
+  const windowFolder = path.resolve(built, '..', 'dist-renderer');
+  const fonts = new ReportFonts(windowFolder);
   let station: Station | undefined;
   lockDown(() => station?.wantsCamera() ?? false);
   try {
@@ -43,7 +46,7 @@ async function start(): Promise<void> {
       log,
       secretBox: systemSecretBox(),
       emit: (event) => window.send(eventChannel, event),
-      print: printPdf,
+      print: (html, footer) => printPdf(html, footer, fonts),
       dialogs: dialogHandlers(() => window.browserWindow),
       openLivePort: () => {
         const { port1, port2 } = new MessageChannelMain();
@@ -57,7 +60,7 @@ async function start(): Promise<void> {
       caller,
       onDefect: (channel, error) => log.error({ channel, error: String(error), stack: stackOf(error) }, 'call failed'),
     });
-    serve(path.resolve(built, '..', 'dist-renderer'), pictures, () => caller() !== null);
+    serve(windowFolder, pictures, () => caller() !== null);
     bridge(dispatcher, () => window);
     app.on('second-instance', () => window.focus());
     await window.load();

@@ -2,6 +2,7 @@ import { protocol } from 'electron';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ServedFile } from '../station/served-pictures.ts';
+import { reportScheme } from './print-pdf.ts';
 
 /** Scheme and hosts of everything the window loads: `station://app/…`, `station://picture/…`, `station://heat/…`. */
 export const scheme = 'station';
@@ -42,6 +43,8 @@ export interface PictureSource {
 export function registerScheme(): void {
   protocol.registerSchemesAsPrivileged([
     { scheme, privileges: { standard: true, secure: true, supportFetchAPI: true, stream: true, codeCache: true } },
+    // Pages of reports: with an origin of their own, so that they may load typefaces from it.
+    { scheme: reportScheme, privileges: { standard: true, secure: true } },
   ]);
 }
 

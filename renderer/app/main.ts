@@ -8,3 +8,5 @@ import { i18n } from './i18n/index.ts';
 import { router } from './router.ts';
 
 createApp(App).use(createPinia()).use(i18n).use(router).mount('#app');
+// Not needed for the first picture: the machine's own typefaces come first.
+void import('./styles/cjk.ts');

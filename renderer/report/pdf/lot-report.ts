@@ -1,6 +1,7 @@
 import { clopperPearson } from '../../../shared/calibration/binomial.ts';
 import type { ChannelOutput } from '../../../shared/ipc/contract.ts';
 import type { StationPart } from '../../../shared/station/domain.ts';
+import { say } from '../../../shared/phrases/say.ts';
 import { verdictMark, verdictOrder } from '../verdict-marks.ts';
 import { pareto, percentLine } from './charts.ts';
 import { facts, html, localTime, percent, reportPage, type Html } from './page.ts';
@@ -72,7 +73,7 @@ export function lotReport(report: LotReport, words: ReportWords): string {
       facts([
         [words.model, `v${model.version}`],
         [words.modelHash, model.modelHash],
-        [words.basis, model.basis],
+        [words.basis, say(model.basis, words.locale)],
       ]),
     )}`;
   return reportPage(title, words.locale, body);

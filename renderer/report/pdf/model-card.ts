@@ -1,12 +1,14 @@
 import type { ChannelOutput } from '../../../shared/ipc/contract.ts';
 import type { GateOverride, StationModel } from '../../../shared/station/domain.ts';
+import { say } from '../../../shared/phrases/say.ts';
 import { facts, html, localTime, percent, reportPage } from './page.ts';
 import type { ReportWords } from './words.ts';
 
 const fact = (name: string, value: string): [string, string] => [name, value];
 
-function overrideWords({ by, role, at, reason, gates }: GateOverride): string {
-  return `${by} (${role}), ${localTime(at)}: ${reason} (${gates.join(', ')})`;
+function overrideWords({ by, role, at, reason, gates }: GateOverride, { locale }: ReportWords): string {
+  const refused = gates.map((gate) => say(gate, locale)).join(', ');
+  return `${by} (${say(role, locale)}), ${localTime(at)}: ${reason} (${refused})`;
 }
 
 export interface ModelCard {
@@ -33,9 +35,11 @@ export function modelCard({ station, project, printedAt, model, changes }: Model
       [words.trainedBy, model.createdBy],
       [words.reviewFrom, model.thresholds.review.toFixed(4)],
       [words.failFrom, model.thresholds.fail.toFixed(4)],
-      [words.basis, model.basis],
-      ...(model.unknownClass === undefined ? [] : [fact(words.unknownClasses, model.unknownClass.statement)]),
-      ...(model.override ? [fact(words.override, overrideWords(model.override))] : []),
+      [words.basis, say(model.basis, words.locale)],
+      ...(model.unknownClass === undefined
+        ? []
+        : [fact(words.unknownClasses, say(model.unknownClass.statement, words.locale))]),
+      ...(model.override ? [fact(words.override, overrideWords(model.override, words))] : []),
       [words.parity, words.parityStatement(maxAbsDifference.toExponential(1), verdictFlips, pictures)],
       [words.printed, localTime(printedAt)],
     ])}

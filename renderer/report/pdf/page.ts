@@ -18,10 +18,17 @@ export function html(
   return { html: strings.reduce((text, next, i) => text + shown[i - 1]! + next) };
 }
 
+/** The typefaces of the window, which the printer serves; what it lacks the machine may have. */
+const fonts =
+  "'Inter Variable', 'Noto Sans KR', 'Noto Sans SC', Inter, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
+
+/** Han characters have other forms in Chinese than in Korean. */
+const chineseFonts = fonts.replace("'Noto Sans KR', 'Noto Sans SC'", "'Noto Sans SC', 'Noto Sans KR'");
+
 const styles = `
 @page { size: A4; margin: 16mm 14mm 20mm; }
 * { box-sizing: border-box; }
-body { margin: 0; color: #16191f; font: 10pt/1.4 Inter, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif; font-variant-numeric: tabular-nums; }
+body { margin: 0; color: #16191f; font: 10pt/1.4 ${fonts}; font-variant-numeric: tabular-nums; }
 header { border-bottom: 1.5pt solid #16191f; padding-bottom: 3mm; margin-bottom: 5mm; }
 h1 { font-size: 20pt; margin: 0; line-height: 1.15; }
 h2 { font-size: 12.5pt; margin: 7mm 0 2mm; break-after: avoid; }
@@ -42,13 +49,14 @@ td { border-bottom: .5pt solid #d5d9e0; }
 .pictures { display: flex; gap: 5mm; margin: 4mm 0; }
 figure { margin: 0; flex: 1; } figcaption { color: #555d6b; font-size: 9pt; }
 figure .stack { position: relative; } figure img { width: 100%; display: block; } figure .stack img + img { position: absolute; inset: 0; height: 100%; }
-svg text { font: 8pt Inter, 'Liberation Sans', sans-serif; fill: #16191f; }
+svg text { font: 8pt ${fonts}; fill: #16191f; }
 .chart { break-inside: avoid; }
+:lang(zh) body, :lang(zh) svg text { font-family: ${chineseFonts}; }
 `;
 
 /** A whole printable page with its own styles; it loads nothing. */
 export function reportPage(title: string, locale: string, body: Html): string {
-  return `<!doctype html><html lang="${escapeHtml(locale)}"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><style>${styles}</style></head><body>${verdictSymbols}${body.html}</body></html>`;
+  return `<!doctype html><html lang="${escapeHtml(locale)}"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><link rel="stylesheet" href="fonts.css"><style>${styles}</style></head><body>${verdictSymbols}${body.html}</body></html>`;
 }
 
 /** Label and value pairs. */

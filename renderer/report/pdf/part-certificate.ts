@@ -1,4 +1,5 @@
 import type { HottestPlace, StationPart } from '../../../shared/station/domain.ts';
+import { say } from '../../../shared/phrases/say.ts';
 import { verdictMark } from '../verdict-marks.ts';
 import { facts, html, localTime, percent, reportPage, type Html } from './page.ts';
 import type { ReportWords } from './words.ts';
@@ -23,7 +24,7 @@ export function partCertificate(certificate: PartCertificate, words: ReportWords
   const title = `${words.partCertificate}: ${name}`;
   const body = html`<header><h1>${title}</h1></header>
     <p class="verdict ${part.verdict ?? 'noDecision'}">${verdictLine(part, words)}</p>
-    ${part.reason === null ? html`` : html`<p>${words.reason}: ${part.reason}</p>`}
+    ${part.reason === null ? html`` : html`<p>${words.reason}: ${say(part.reason, words.locale)}</p>`}
     ${part.drift ? html`<p><b>${words.notCovered(part.drift.cause)}</b></p>` : html``}
     ${part.personVerdict === null ? html`` : html`<p>${words.person}: <b>${words.verdicts[part.personVerdict]}</b> (${part.personName ?? ''}) ${part.defectClass ?? ''}</p>`}
     <div class="pictures">
@@ -53,7 +54,7 @@ export function partCertificate(certificate: PartCertificate, words: ReportWords
       ...(part.hottest === null ? [] : ([[words.hottest, placeText(part.hottest, words)]] as const)),
       [words.model, model === null ? '–' : `v${model.version}`],
       [words.modelHash, part.modelHash ?? '–'],
-      [words.basis, model?.basis ?? '–'],
+      [words.basis, model === null ? '–' : say(model.basis, words.locale)],
       [words.pictureHash, part.pictureSha256 ?? '–'],
       [words.printed, localTime(certificate.printedAt)],
     ])}
