@@ -17,9 +17,10 @@ const allowedOperators = [
     'Conv',
     'Cos',
     'Div',
+    'DynamicQuantizeLinear',
     'Elu',
   ],
-  ...['Equal', 'Erf', 'Exp', 'Expand', 'Floor', 'Gather', 'GatherElements', 'GatherND', 'Gelu', 'Gemm', 'Greater'],
+  ...['Equal', 'Erf', 'Exp', 'Expand', 'Floor', 'Gather', 'GatherElements', 'GatherND', 'Gelu', 'Gemm', 'GlobalAveragePool', 'Greater'],
   ...[
     'GreaterOrEqual',
     'Identity',

@@ -1,5 +1,5 @@
 import type { Dinov2Weights, EncoderWeights } from '../backbones/dinov2.ts';
-import { addTeacher } from '../backbones/teacher-graph.ts';
+import { addTeacher, type TeacherPrecision } from '../backbones/teacher-graph.ts';
 import { tensorInMemory, type WeightTensor } from '../backbones/weight-tensor.ts';
 import { readStudents } from '../nn/paper-detector.ts';
 import type { PositionMode } from '../nn/resample.ts';
@@ -20,6 +20,8 @@ export interface PaperFusedModel {
   /** 1-based teacher layers of both groups. */
   groups: readonly [readonly number[], readonly number[]];
   students: FittedPaperStudents;
+  /** Of the teacher's weights; default `float32`. The students' stay as they are. */
+  teacherPrecision?: TeacherPrecision;
 }
 
 /**
@@ -29,7 +31,8 @@ export interface PaperFusedModel {
  * operator, the reading of their outputs is traced; the trainer's own scores come from tracing it all (`PaperScorer`), so
  * that the parity gate compares two ways of writing the same network.
  */
-export function buildPaperGraph({ weights, positionMode, groups, students }: PaperFusedModel): OnnxGraph {
+export function buildPaperGraph(model: PaperFusedModel): OnnxGraph {
+  const { weights, positionMode, groups, students, teacherPrecision: precision = 'float32' } = model;
   const { options, scoring } = students;
   const { size, crop } = scoring;
   const graph = new OnnxGraph('twinspect');
@@ -39,6 +42,7 @@ export function buildPaperGraph({ weights, positionMode, groups, students }: Pap
     width: crop,
     height: crop,
     positionMode,
+    precision,
   });
   const common = { ...weights, heads: options.heads };
   let encoder: string | undefined;

@@ -70,6 +70,11 @@ export interface PaperPreset {
    * the thresholds, which are assumed without it.
    */
   readonly learnFromAll: boolean;
+  /**
+   * How the finished model holds the teacher's weights. The students always learn from the exact teacher; what a lower
+   * precision changes is measured before the model is written.
+   */
+  readonly teacherPrecision: 'float32' | 'float16-storage' | 'int8';
 }
 
 export interface EmbeddedPreset {
@@ -121,6 +126,7 @@ const paperBase = {
   schedule: { base: 2e-3, final: 2e-4, warmup: 100, total: 10000 },
   batch: 16,
   learnFromAll: false,
+  teacherPrecision: 'float32',
 } as const satisfies PaperPreset;
 
 /** All presets by name. */

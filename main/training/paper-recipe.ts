@@ -154,12 +154,19 @@ async function fit(
   report.notice(`The engine waited for pictures ${(100 * waitedShare).toFixed(1)} % of the time.`);
 
   const students = studentsOf(state);
+  const { teacherPrecision, posEmbed: positionMode, groups } = settings;
   return {
     openScorer: () => PaperScorer.open(store, paperShapes(settings), students, run.session),
-    buildGraph: () => {
-      const { posEmbed: positionMode, groups } = settings;
-      return writeGraphFile(buildPaperGraph({ weights, positionMode, groups, students }), folder);
-    },
+    buildGraph: () => writeGraphFile(buildPaperGraph({ weights, positionMode, groups, students }), folder),
+    ...(teacherPrecision !== 'float32' && {
+      reduced: {
+        precision: teacherPrecision,
+        buildGraph: () => {
+          const model = { weights, positionMode, groups, students, teacherPrecision };
+          return writeGraphFile(buildPaperGraph(model), path.join(folder, 'reduced'));
+        },
+      },
+    }),
     checkpoint,
     isStandard: false,
     facts: {

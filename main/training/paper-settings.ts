@@ -50,6 +50,7 @@ const settingsSchema = z.strictObject({
   /** Pictures whose gradients are computed at once; a divisor of `batch`. Equal to `batch`: no accumulation. */
   microBatch: count.max(4096),
   learnFromAll: z.boolean(),
+  teacherPrecision: z.enum(['float32', 'float16-storage', 'int8']),
 });
 
 /** A paper preset with all its values settled for one run. */

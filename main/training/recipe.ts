@@ -65,6 +65,8 @@ export interface FittedMethod {
   openScorer(): Promise<Scorer>;
   /** The whole detector, pictures to scores, as one ONNX graph. */
   buildGraph(): Promise<Uint8Array | GraphFile>;
+  /** The same in a lower precision, where it was asked for: it goes into the package in place of the exact one. */
+  readonly reduced?: { readonly precision: string; buildGraph(): Promise<Uint8Array | GraphFile> };
   /** Whether scores are in deviations of normal parts, see `calibrateRun`. */
   readonly isStandard: boolean;
   /** What the model package says of it. */

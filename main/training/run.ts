@@ -13,6 +13,7 @@ import { checkEngine, openEngine } from './engines.ts';
 import { packageModel } from './package-model.ts';
 import { paperRecipe } from './paper-recipe.ts';
 import { parityGate } from './parity-gate.ts';
+import { measurePrecision, precisionStatement } from './reduced-precision.ts';
 import { PhaseReporter } from './phase-reporter.ts';
 import type { Recipe, Run } from './recipe.ts';
 import type { TrainingRequest, TrainingSummary } from './request.ts';
@@ -101,6 +102,7 @@ export async function trainModel(
     begin('calibrate', 'Setting the thresholds');
     const scorer = await fitted.openScorer();
     let calibration, graph, parity;
+    let { facts } = fitted;
     try {
       calibration = await calibrateRun(snapshot, scorer, signal, fitted.isStandard);
       const { thresholds } = calibration;
@@ -111,12 +113,21 @@ export async function trainModel(
 
       begin('parity', "Comparing the model's scores with the trainer's");
       parity = await parityGate({ graph, snapshot, store, scorer, thresholds, session, signal });
+      const { reduced } = fitted;
+      if (reduced !== undefined) {
+        const light = await reduced.buildGraph();
+        const compared = { exact: graph, reduced: light, snapshot, store, thresholds, session, signal };
+        const statement = precisionStatement(reduced.precision, await measurePrecision(compared));
+        report.notice(statement);
+        graph = light;
+        facts = { ...facts, notes: `${facts.notes}\n${statement}` };
+      }
     } finally {
       await scorer.close();
     }
 
     begin('package', 'Writing the model package');
-    const written = await packageModel({ request, snapshot, facts: fitted.facts, graph, calibration, parity });
+    const written = await packageModel({ request, snapshot, facts, graph, calibration, parity });
     await fitted.checkpoint?.remove();
     const cacheTrouble = store.cache.warning(snapshot.pictures.length);
     if (cacheTrouble !== undefined && cacheTrouble !== cacheWarned) report.warn(cacheTrouble);
