@@ -3,7 +3,7 @@
  * breaks and what time and memory it takes. The scores mean nothing.
  *
  *   node bench/run.mjs bench/paper-train.ts [--preset paper-small] [--input 224] [--steps 3] [--batch 16] [--micro 16]
- *     [--pictures 20] [--precision full|half] [--threads 2] [--keep MODEL.twin]
+ *     [--pictures 20] [--precision full|half] [--teacher float32|float16-storage|int8] [--threads 2] [--keep MODEL.twin]
  */
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -26,6 +26,7 @@ const { values } = parseArgs({
     micro: { type: 'string' },
     pictures: { type: 'string', default: '20' },
     precision: { type: 'string', default: 'full' },
+    teacher: { type: 'string', default: 'float32' },
     threads: { type: 'string' },
     keep: { type: 'string' },
   },
@@ -53,7 +54,12 @@ try {
     }
   }
   const out = values.keep ?? path.join(folder, 'model.twin');
-  const settings = { crop: input, batch, ...(values.micro && { microBatch: Number(values.micro) }) };
+  const settings = {
+    crop: input,
+    batch,
+    teacherPrecision: values.teacher,
+    ...(values.micro && { microBatch: Number(values.micro) }),
+  };
   console.log(
     `${values.preset} at ${input} px, ${steps} steps of ${batch} pictures (${values.micro ?? batch} at once), load ${os.loadavg()[0]!.toFixed(1)}`,
   );
