@@ -35,6 +35,12 @@ const screen = (window: Page, name: string): Locator =>
 const button = (window: Page, name: string | RegExp): Locator => window.getByRole('button', { name }).first();
 const dialogButton = (window: Page, name: string): Locator =>
   window.getByRole('dialog').getByRole('button', { name, exact: true });
+const written = (file: string): Promise<unknown> =>
+  until(
+    file,
+    () => Promise.resolve(existsSync(file)),
+    (is) => is,
+  );
 const toast = (window: Page, words: RegExp): Promise<void> =>
   expect(window.getByText(words).first()).toBeVisible(patience);
 
@@ -118,7 +124,6 @@ export const tasks: Task[] = [
       await person.click(train);
       const start = button(window, 'Start training');
       await person.wait(() => expect(start).toBeEnabled(patience));
-      await window.getByLabel('Method').selectOption({ value: 'instant' });
       await person.click(start);
       await person.wait(() =>
         expect(window.getByRole('banner').getByText('Model v1')).toBeVisible({ timeout: 300_000 }),
@@ -211,8 +216,7 @@ export const tasks: Task[] = [
       await person.choose(window.getByLabel('Lot', { exact: true }), 'SAMPLE-1');
       await person.inDialog(file);
       await person.click(button(window, 'Lot report (PDF)'));
-      await person.wait(() => toast(window, /Written:/));
-      expect(existsSync(file)).toBe(true);
+      await person.wait(() => written(file));
     },
   },
   {
@@ -225,8 +229,7 @@ export const tasks: Task[] = [
       await person.click(window.getByRole('row').nth(3));
       await person.inDialog(file);
       await person.click(button(window, 'Certificate (PDF)'));
-      await person.wait(() => toast(window, /Written:/));
-      expect(existsSync(file)).toBe(true);
+      await person.wait(() => written(file));
     },
   },
   {
@@ -237,8 +240,7 @@ export const tasks: Task[] = [
       await person.click(screen(window, 'History'));
       await person.inDialog(file);
       await person.click(window.getByRole('button', { name: 'Export', exact: true }));
-      await person.wait(() => toast(window, /Written:/));
-      expect(existsSync(file)).toBe(true);
+      await person.wait(() => written(file));
     },
   },
   {
