@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { expect, it } from 'vitest';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
 import { verifyAuditLog } from '../../main/audit/verify.mjs';
 import { eventLine } from '../../shared/audit/event.ts';
+import { bundleWorker } from '../killing.ts';
 import { at, newModel, temporaryFolder, temporaryStore } from '../store/helpers.ts';
 
 it.each([
@@ -21,17 +20,16 @@ it.each([
   store.models.activate('m2');
   store.close();
   const before = ['v3 candidate', 'v2 active', 'v1 previous'];
-  // Beside the repository's packages, so that the worker finds the native ones.
-  const bundleFolder = mkdtempSync(join(import.meta.dirname, '..', '..', 'node_modules', '.twinspect-switch-'));
-  const worker = join(bundleFolder, 'worker.mjs');
+  const worker = await bundleWorker(join(import.meta.dirname, 'switch-worker.ts'));
   const seen = new Set<string>();
   try {
-    await build({ ...bundleOptions, entryPoints: [join(import.meta.dirname, 'switch-worker.ts')], outfile: worker });
     let step = 1;
     for (let isDone = false; !isDone; step++) {
       const folder = temporaryFolder();
       cpSync(template, folder, { recursive: true });
-      const ended = spawnSync(process.execPath, [worker, folder, projectId, what, String(step)], { encoding: 'utf8' });
+      const ended = spawnSync(process.execPath, [worker.file, folder, projectId, what, String(step)], {
+        encoding: 'utf8',
+      });
       isDone = ended.stdout === 'done\n';
       if (!isDone) expect(ended.signal, ended.stderr).toBe('SIGKILL');
       const left = await temporaryStore(folder);
@@ -52,6 +50,6 @@ it.each([
     expect(step).toBeGreaterThan(6);
     expect(seen.size).toBe(2);
   } finally {
-    rmSync(bundleFolder, { recursive: true, force: true });
+    await worker.remove();
   }
 });
