@@ -1,4 +1,3 @@
-import { mapAnchor } from '../../shared/calibration/display-score.ts';
 import { groupReader } from '../../shared/calibration/groups.ts';
 import type { PolicyChoice, PolicyResult } from '../../shared/calibration/guarantee.ts';
 import { describeOperatingPoint, type OperatingPoint } from '../../shared/calibration/operating-point.ts';
@@ -43,8 +42,6 @@ export interface CalibrationReport {
   operatingPoint: OperatingPoint | null;
   auroc: AurocInterval;
   unknownClass: UnknownClassThreshold | UnknownClassRefusal | null;
-  /** Middle of the heat map's colour scale. */
-  mapAnchor: number | null;
   /** Pictures used: how many were checked against what. */
   checked: { pictures: number; heldOut: number; nearDuplicates: number; comparedWithTraining: number };
   notes: Sentence[];
@@ -117,7 +114,6 @@ export function calibrationReport(
           seed,
           classNames: fresh.map(({ inferredClass }) => inferredClass),
         }),
-    mapAnchor: mapAnchor(fresh.map(({ mapMax }) => mapMax)),
     checked: {
       pictures: scored.length,
       heldOut: provenance.heldOut.length,

@@ -11,8 +11,6 @@ export interface ScoredPicture {
   inferredClass: string;
   /** NaN when the model has no class vector. */
   classDistance: number;
-  /** Largest value of the anomaly map. */
-  mapMax: number;
   /** The detector's time; reading and preparing the picture not included. */
   detectMs: number;
 }
@@ -50,14 +48,11 @@ export async function scoreForCalibration(refs: readonly PictureRef[], parts: Sc
     const detectMs = performance.now() - start;
     if (result === undefined)
       throw new UserError('detectorFailed', `The detector gave no result for ${loaded.ref.path}.`);
-    let mapMax = -Infinity;
-    for (const value of result.anomalyMap) mapMax = Math.max(mapMax, value);
     scored.push({
       ref: loaded.ref,
       predScore: result.predScore,
       inferredClass: result.className,
       classDistance: result.classDistance,
-      mapMax,
       detectMs,
     });
     onProgress?.(scored.length);

@@ -1,3 +1,4 @@
+import { heatStrength } from '../../shared/calibration/display-score.ts';
 import type { DetectionResult, Thresholds } from '../../shared/detection.ts';
 import { resizeMap } from './resize-map.ts';
 
@@ -45,11 +46,10 @@ export function heatLayer(
   if (!(result.predScore >= thresholds.review)) return undefined;
   const scores = resizeMap(scoreMap(result), result.mapWidth, result.mapHeight, width, height);
   const { review, fail } = thresholds;
-  const span = Math.max(fail - review, 1e-6);
   const data = new Uint8ClampedArray(4 * width * height);
   for (let i = 0; i < scores.length; i++) {
-    const strength = Math.min(1, (scores[i]! - review) / span);
-    if (strength <= 0) continue;
+    const strength = heatStrength(scores[i]!, thresholds);
+    if (strength === 0) continue;
     data[4 * i] = heatColour.red;
     data[4 * i + 1] = heatColour.green;
     data[4 * i + 2] = heatColour.blue;

@@ -37,30 +37,15 @@ export function displayScale(thresholds: Thresholds): DisplayScale {
   };
 }
 
-/**
- * Place of an anomaly map's value on a colour scale, 0 to below 1, the same for every part: 0 at 0, exactly one half at
- * `anchor`, never saturated (`v / (v + anchor)`). With the anchor at the map threshold a good part stays in the lower
- * half and looks calm, however small its largest value; scaling each map to its own maximum would paint it red.
- * @param anchor above 0, see {@link mapAnchor}
- * @throws RangeError when the anchor is not a finite number above 0
- */
-export function heatShare(value: number, anchor: number): number {
-  if (!(anchor > 0 && Number.isFinite(anchor))) throw new RangeError(`heat-map anchor ${anchor}`);
-  if (value === Infinity) return 1;
-  return value > 0 ? value / (value + anchor) : 0;
-}
+/** Review and fail threshold may be the same: then the map is a mask. */
+const leastHeatSpan = 1e-6;
 
 /**
- * Anchor of the heat map's scale: the map value that a good part's hottest place reaches in at most a share `rate` of
- * good parts, as seen on good parts that were not trained on (their map maxima); at least a quarter of the hottest.
- * @param normalMaxima largest map value of each of these parts, any order
- * @returns null without any finite maximum above 0
+ * Strength of the heat map at a score, 0 to 1, for window, HTML and PDF alike: nothing below the review threshold, full
+ * from the fail threshold on. The scale is the thresholds', the same for every part, so a good part shows nothing
+ * however its map varies; scaling each map to its own maximum would paint it red.
+ * @param score a map's value on the fused score's scale (`scoreMap`)
  */
-export function mapAnchor(normalMaxima: ArrayLike<number>, rate = 0.05): number | null {
-  const sorted = Float64Array.from(normalMaxima)
-    .filter((value) => Number.isFinite(value) && value > 0)
-    .sort();
-  if (sorted.length === 0) return null;
-  const highest = sorted[sorted.length - 1]!;
-  return Math.max(highest / 4, sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * (1 - rate)))]!);
+export function heatStrength(score: number, { review, fail }: Thresholds): number {
+  return Math.min(1, Math.max(0, (score - review) / Math.max(fail - review, leastHeatSpan)));
 }

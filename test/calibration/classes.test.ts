@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { betaQuantile } from '../../shared/calibration/distributions.ts';
-import { displayScale, heatShare, mapAnchor } from '../../shared/calibration/display-score.ts';
+import { displayScale, heatStrength } from '../../shared/calibration/display-score.ts';
 import { effectiveCount, groupReader, leakingGroups, splitByGroup } from '../../shared/calibration/groups.ts';
 import { calibrateClasses, shrinkRates } from '../../shared/calibration/pooling.ts';
 import { judge, unknownClassThreshold } from '../../shared/calibration/unknown-class.ts';
@@ -206,12 +206,9 @@ describe('display score and heat map', () => {
     );
     expect(() => displayScale({ review: 1, fail: NaN })).toThrow(RangeError);
   });
-  it('the colour scale is fixed: half at the anchor, calm below, never full', () => {
-    expect([heatShare(0, 2), heatShare(2, 2), heatShare(-1, 2), heatShare(Infinity, 2)]).toEqual([0, 0.5, 0, 1]);
-    expect(heatShare(1e9, 2)).toBeLessThan(1);
-    expect(() => heatShare(1, 0)).toThrow(RangeError);
-    expect(mapAnchor(Array.from({ length: 100 }, (_, i) => i + 1))).toBe(96);
-    expect(mapAnchor([1, 1, 1, 1000])).toBe(1000);
-    expect(mapAnchor([NaN, -1])).toBeNull();
+  it('the heat map has the scale of the thresholds: a good part shows nothing, a failed one all of it', () => {
+    const at = (score: number) => heatStrength(score, { review: 2, fail: 4 });
+    expect([0, 1.99, 2, 3, 4, 1e9, -Infinity].map(at)).toEqual([0, 0, 0, 0.5, 1, 1, 0]);
+    expect([1.99, 2.01].map((score) => heatStrength(score, { review: 2, fail: 2 }))).toEqual([0, 1]);
   });
 });

@@ -1,5 +1,6 @@
 import { createCanvas, type Canvas } from '@napi-rs/canvas';
 import { encode as encodePng } from 'fast-png';
+import { heatStrength } from '../../../shared/calibration/display-score.ts';
 import type { DetectionResult, Thresholds } from '../../../shared/detection.ts';
 import type { HottestPlace, Recipe } from '../../../shared/station/domain.ts';
 import { scoreMap } from '../../inspection/heat-map.ts';
@@ -31,11 +32,9 @@ export function heatBytes(result: DetectionResult, thresholds: Thresholds, regio
   const inWidth = Math.max(1, Math.min(width - left, Math.round(place.width * width)));
   const inHeight = Math.max(1, Math.min(height - top, Math.round(place.height * height)));
   const placed = resizeMap(scores, width, height, inWidth, inHeight);
-  const span = Math.max(thresholds.fail - thresholds.review, 1e-6);
   for (let y = 0; y < inHeight; y++) {
     for (let x = 0; x < inWidth; x++) {
-      const strength = (placed[y * inWidth + x]! - thresholds.review) / span;
-      bytes[(top + y) * width + left + x] = Math.round(255 * Math.min(1, Math.max(0, strength)));
+      bytes[(top + y) * width + left + x] = Math.round(255 * heatStrength(placed[y * inWidth + x]!, thresholds));
     }
   }
   return { width, height, bytes };
