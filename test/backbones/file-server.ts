@@ -70,8 +70,12 @@ export function sendFile(content: Buffer, etag = '"v1"'): Answer {
   };
 }
 
-/** Announces all and breaks off after `bytes` of what is asked for. */
-export function breakOff(content: Buffer, bytes: number, etag = '"v1"'): Answer {
+/**
+ * Announces all and breaks off after `bytes` of what is asked for.
+ * @param kept how many bytes the other side has stored: the break waits until these came, for what lies unread in a
+ *   connection goes with it
+ */
+export function breakOff(content: Buffer, bytes: number, kept: () => number, etag = '"v1"'): Answer {
   return (request, response) => {
     const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
     const headers =
@@ -83,6 +87,12 @@ export function breakOff(content: Buffer, bytes: number, etag = '"v1"'): Answer 
             'content-range': `bytes ${from}-${content.length - 1}/${content.length}`,
           };
     response.writeHead(from === 0 ? 200 : 206, headers);
-    response.write(content.subarray(from, from + bytes), () => setTimeout(() => response.destroy(), 150));
+    response.write(content.subarray(from, from + bytes));
+    const timer = setInterval(() => {
+      if (kept() <= from) return;
+      clearInterval(timer);
+      response.destroy();
+    }, 150);
+    response.on('close', () => clearInterval(timer));
   };
 }
