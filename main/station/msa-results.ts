@@ -98,7 +98,7 @@ export async function exportStudy(
 function givenAnswers({ parts, appraisers }: StoredStudy, answers: readonly StoredAnswer[]): Given[] {
   return appraisers.flatMap(({ name, order }) =>
     answers
-      .filter(({ appraiser }) => appraiser === name)
+      .filter(({ appraiser, position }) => appraiser === name && position >= 1 && position <= order.length)
       .sort((a, b) => a.position - b.position)
       .map(({ position, answer, by, at }) => ({
         appraiser: name,

@@ -6,6 +6,7 @@ import { isConstraintError, type SqlValue } from '../store/database.ts';
 import { newId } from '../store/files.ts';
 import { groupsOf } from '../store/part-groups.ts';
 import { beingImported } from '../store/projects.ts';
+import { studyBody } from '../store/studies.ts';
 import type { StationContext } from './context.ts';
 import { type Complain, linesOf } from './project-archive.ts';
 import { type ArchiveRow, type ArchiveTable, archiveTableNames, archiveTables } from './project-archive-tables.ts';
@@ -189,6 +190,21 @@ class RowReader {
     },
     picture_scores: ({ model_id, ...row }) => {
       this.#insert('picture_scores', { ...row, model_id: this.#knownKey(model_id) ?? missing('model') });
+    },
+    studies: (row, project_id) => {
+      const plan = studyBody.safeParse(parseJson(row.body));
+      if (!plan.success) throw new BadRow('a study is none');
+      const { model, appraisers } = plan.data;
+      const body = {
+        ...plan.data,
+        model: model === null ? null : { ...model, id: this.#keys.get(model.id) ?? model.id },
+        // Accounts are the other station's.
+        appraisers: appraisers.map((appraiser) => ({ ...appraiser, userId: null })),
+      };
+      this.#insert('studies', { ...row, id: this.#newKey(row.id), project_id, body: JSON.stringify(body) });
+    },
+    study_answers: ({ study_id, ...row }) => {
+      this.#insert('study_answers', { ...row, study_id: this.#knownKey(study_id) ?? missing('study') });
     },
     parts: ({ id, ...row }, projectId) => {
       const { lot, station, verdict } = row;

@@ -83,6 +83,23 @@ export const archiveTables = {
     reason: text,
   }),
   picture_scores: z.strictObject({ model_id: key, sha256, pred_score: number, verdict: textOrNull }),
+  studies: z.strictObject({
+    id: key,
+    name: text,
+    created_at: text,
+    created_by: text,
+    state: z.enum(['finished', 'cancelled']),
+    finished_at: textOrNull,
+    body: z.string().max(2_000_000),
+  }),
+  study_answers: z.strictObject({
+    study_id: key,
+    appraiser: text,
+    position: integer,
+    answer: passOrFail,
+    by: text,
+    at: text,
+  }),
   parts: z.strictObject({
     id: integer,
     record_key: textOrNull,
@@ -153,6 +170,9 @@ export const rowsOfProject: Record<ArchiveTable, string> = {
   models: 'models t WHERE t.project_id = ? ORDER BY t.version',
   threshold_changes: 'threshold_changes t JOIN models m ON m.id = t.model_id WHERE m.project_id = ? ORDER BY t.id',
   picture_scores: 'picture_scores t JOIN models m ON m.id = t.model_id WHERE m.project_id = ?',
+  // A study that still runs asks this station's people.
+  studies: "studies t WHERE t.project_id = ? AND t.state <> 'running'",
+  study_answers: "study_answers t JOIN studies s ON s.id = t.study_id WHERE s.project_id = ? AND s.state <> 'running'",
   // Parts that are being judged this moment are not decided: they belong to this station.
   parts: 'parts t WHERE t.project_id = ? AND t.verdict IS NOT NULL ORDER BY t.id',
   person_answers: 'person_answers t WHERE t.project_id = ? ORDER BY t.id',

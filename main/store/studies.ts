@@ -5,33 +5,42 @@ import type { Database } from './database.ts';
 import { newId } from './files.ts';
 
 /** The plan of a study: what never changes once it has begun. */
-const body = z.object({
-  repeats: z.int(),
-  parts: z.array(
-    z.object({
-      /** `P01`, `P02`, ...; appraisers see neither it nor anything else. */
-      part: z.string(),
-      sha256: d.sha256,
-      className: z.string(),
-      fileName: z.string(),
-      gtLabel: z.enum(['pass', 'fail']),
-      /** Who said what the part is. */
-      labelledBy: z.string().nullable(),
-    }),
-  ),
-  appraisers: z.array(
-    z.object({
-      name: z.string(),
-      userId: z.string().nullable(),
-      isModel: z.boolean(),
-      /** Indices of `parts` in the order of showing, one repeat after the other. */
-      order: z.array(z.int()),
-    }),
-  ),
-  model: z.object({ id: d.id, version: z.int(), modelHash: d.sha256 }).nullable(),
-});
+export const studyBody = z
+  .object({
+    repeats: z.int(),
+    parts: z.array(
+      z.object({
+        /** `P01`, `P02`, ...; appraisers see neither it nor anything else. */
+        part: z.string(),
+        sha256: d.sha256,
+        className: z.string(),
+        fileName: z.string(),
+        gtLabel: z.enum(['pass', 'fail']),
+        /** Who said what the part is. */
+        labelledBy: z.string().nullable(),
+      }),
+    ),
+    appraisers: z.array(
+      z.object({
+        name: z.string(),
+        userId: z.string().nullable(),
+        isModel: z.boolean(),
+        /** Indices of `parts` in the order of showing, one repeat after the other. */
+        order: z.array(z.int()),
+      }),
+    ),
+    model: z.object({ id: d.id, version: z.int(), modelHash: d.sha256 }).nullable(),
+  })
+  .refine(
+    ({ parts, repeats, appraisers }) =>
+      appraisers.every(
+        ({ order }) =>
+          order.length === parts.length * repeats && order.every((index) => index >= 0 && index < parts.length),
+      ),
+    'an order names no part',
+  );
 
-export type StudyBody = z.infer<typeof body>;
+export type StudyBody = z.infer<typeof studyBody>;
 export type StudyState = 'running' | 'finished' | 'cancelled';
 
 export interface StoredStudy extends StudyBody {
@@ -86,7 +95,7 @@ export class StudyStore {
       name,
       createdAt,
       createdBy,
-      JSON.stringify(body.parse(plan)),
+      JSON.stringify(studyBody.parse(plan)),
     );
     return this.get(id);
   }
@@ -148,5 +157,5 @@ export class StudyStore {
 }
 
 function studyOf({ body: plan, ...row }: StudyRow): StoredStudy {
-  return { ...row, ...body.parse(JSON.parse(plan)) };
+  return { ...row, ...studyBody.parse(JSON.parse(plan)) };
 }

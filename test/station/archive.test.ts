@@ -64,6 +64,20 @@ async function fullProject(station: TestStation): Promise<string> {
     basis: 'b',
     reason: 'r',
   });
+  const study = store.studies.add({
+    ...{ projectId, name: 'Spring', createdAt: station.context.now(), createdBy: 'Ann', repeats: 1 },
+    parts: shas.slice(0, 2).map((sha256, i) => ({
+      ...{ part: `P${String(i)}`, sha256, className: 'cup', fileName: 'x.png', labelledBy: null },
+      gtLabel: i === 0 ? ('pass' as const) : ('fail' as const),
+    })),
+    appraisers: [{ name: 'Ann', userId: null, isModel: false, order: [1, 0] }],
+    model: { id: 'm2', version: 2, modelHash: 'b'.repeat(64) },
+  });
+  for (const position of [1, 2]) {
+    const answer = { appraiser: 'Ann', position, answer: 'pass' as const, by: 'Ann', at: station.context.now() };
+    store.studies.addAnswer(study.id, answer);
+  }
+  store.studies.end(study.id, 'finished', station.context.now());
   for (let i = 0; i < 5; i++) {
     const partId = judged(
       store,
@@ -117,6 +131,7 @@ async function seen(station: TestStation, projectId: string): Promise<unknown> {
     project: store.projects.get(projectId),
     classes: await station.ask('classes.list', { projectId }),
     pictures,
+    studies: store.studies.list(projectId).map((study) => ({ study, answers: store.studies.answers(study.id) })),
     labels: pictures.map(({ sha256 }) => store.labels.of(projectId, sha256)),
     conflicts: await station.ask('labels.conflicts', { projectId }),
     recipes: await station.ask('recipes.list', { projectId }),
