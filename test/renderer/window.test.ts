@@ -189,6 +189,39 @@ describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () =
     await page.context().close();
   });
 
+  it('sets a camera up: what it sees, its controls, and what is held fast goes into the recipe', async () => {
+    const page = await open('project');
+    // Chromium's fake camera has no controls; this one has two.
+    await page.evaluate(() => {
+      const set: Record<string, unknown> = { exposureMode: 'continuous', exposureTime: 250 };
+      MediaStreamTrack.prototype.getCapabilities = () =>
+        ({ exposureMode: ['continuous', 'manual'], exposureTime: { min: 3, max: 2047, step: 1 } }) as object;
+      MediaStreamTrack.prototype.getSettings = () => set as object;
+      MediaStreamTrack.prototype.applyConstraints = (wanted) => {
+        for (const one of wanted?.advanced ?? []) Object.assign(set, one);
+        return Promise.resolve();
+      };
+    });
+    await page.getByText('Feeds').click();
+    const camera = page.getByRole('button', { name: /^Camera 1 ?Camera/ });
+    await camera.first().click();
+    await page.getByRole('button', { name: 'Set the camera up' }).click();
+    await page.getByText(/frames\/s/).waitFor({ timeout: 15_000 });
+    await page.getByRole('button', { name: 'Hold all as they are now' }).click();
+    await page.getByText('2 settings are held.').waitFor();
+    expect(await page.getByLabel('Exposure', { exact: true }).inputValue()).toBe('manual');
+    const held = page.getByRole('checkbox', { name: /^Hold: / });
+    expect(await held.first().isChecked()).toBe(true);
+    await held.first().uncheck();
+    expect(await held.first().isChecked()).toBe(false);
+    expect(await seriousFindings(page)).toEqual([]);
+    if (process.env['SCREENS'] !== undefined)
+      await page.screenshot({ path: `${process.env['SCREENS']}/camera-set-up.png` });
+    await page.getByRole('button', { name: 'Camera is set up' }).click();
+    expect(await page.locator('.set-up video').count()).toBe(0);
+    await page.context().close();
+  });
+
   it('says so when something could not be read, and tries again', async () => {
     const failing = ['history.page', 'thresholds.evidence', 'pictures.list', 'audit.page'] as const;
     for (const path of ['history', 'thresholds', 'project', 'settings?part=audit']) {
@@ -365,6 +398,10 @@ describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () =
     expect(await frames()).toHaveLength(3);
     expect((await frames()).every(({ width, triggered }) => width > 0 && triggered)).toBe(true);
     await page.locator('.thumb').nth(2).waitFor();
+    // The drift guard hears how the camera is set.
+    await page.waitForFunction(() =>
+      (window as unknown as { fakeLog: string[] }).fakeLog.includes('drift.cameraSettings'),
+    );
 
     await page.evaluate(() => {
       const video = document.querySelector('video')!;

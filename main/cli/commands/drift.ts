@@ -52,7 +52,7 @@ export function addDriftCommand(program: Command, context: CommandContext): void
     ['drift check --model cookies.twin --baseline cookies-drift.json this-morning'],
   )
     .argument('<path...>', 'pictures in the order they were taken (by name), or folders of pictures')
-    .option('--false-alarms <rate>', 'probability of a false alarm in one shift', parseShare, 0.01)
+    .option('--false-alarms <rate>', 'probability of a false alarm in one shift', parseShare, 0.05)
     .option('--parts-per-shift <count>', 'parts in a shift', parseCount, 5000)
     .option('--max-defects <share>', 'share of parts that may be defective without that being drift', parseShare, 0.05);
   requireOption(check, '--model <file>', 'model package (.twin)');
