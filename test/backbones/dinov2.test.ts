@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDinov2Weights, parameterCount, type ExpectedDinov2 } from '../../main/backbones/dinov2.ts';
 import { readSafetensors, writeSafetensors, type Safetensor } from '../../main/backbones/safetensors.ts';
 import { seededTensors, writeSeededWeights, type SeededWeightsOptions } from '../../main/backbones/seeded-weights.ts';
-import { readRows, readWeight } from '../../main/backbones/weight-tensor.ts';
+import { readRows, readWeight, Scratch, tensorInMemory } from '../../main/backbones/weight-tensor.ts';
 
 const golden = (name: string) => new URL(`../fixtures/golden/weights/${name}`, import.meta.url).pathname;
 const tiny: ExpectedDinov2 = { customHeads: 2 };
@@ -130,6 +130,19 @@ describe('openDinov2Weights', () => {
     const { tensors } = await openDinov2Weights(await seeded({ naming: 'timm' }), tiny);
     const table = await readWeight(tensors.get('pos_embed')!, 'table');
     expect(table.subarray(0, 32)).toEqual(new Float32Array(32));
+  });
+
+  it('takes numbers that are in memory, into memory that is used again, and leaves them as they are', async () => {
+    const all = Float32Array.from({ length: 96 * 32 }, (_, i) => i);
+    const kept = tensorInMemory([96, 32], all);
+    const scratch = new Scratch();
+    const rows = await readRows(kept, 20, 50, 'qkv', scratch.take);
+    expect(rows).toEqual(all.slice(20 * 32, 70 * 32));
+    rows.fill(0);
+    scratch.reset();
+    const again = await readRows(kept, 20, 50, 'qkv', scratch.take);
+    expect(again.buffer).toBe(rows.buffer);
+    expect(again).toEqual(all.slice(20 * 32, 70 * 32));
   });
 
   it('has the published sizes', () => {

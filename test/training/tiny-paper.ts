@@ -20,9 +20,9 @@ export const tinySettings: Readonly<Record<string, unknown>> = {
 };
 
 /** Writes the weights of a teacher with {@link tinySettings}. */
-export async function writeTinyTeacher(place: Workplace): Promise<string> {
-  const file = path.join(place.root, 'teacher.safetensors');
-  await writeSeededWeights(file, { size: { embedDim: 16, depth: 4, storedGrid: 5 }, registers: 2, seed: 7 });
+export async function writeTinyTeacher(place: Workplace, registers = 2): Promise<string> {
+  const file = path.join(place.root, `teacher-${registers}.safetensors`);
+  await writeSeededWeights(file, { size: { embedDim: 16, depth: 4, storedGrid: 5 }, registers, seed: 7 });
   return file;
 }
 
