@@ -124,13 +124,11 @@ function readTrace(file: string, pid: number): { tasks: TraceEvent[]; frames: nu
   );
   if (main === undefined) throw new Error('the trace has no main thread of the window');
   const ours = traceEvents.filter((event) => event.pid === pid && event.tid === main.tid && event.ph === 'X');
-  return {
-    tasks: ours.filter(({ name }) => name.endsWith('RunTask')).sort((a, b) => a.ts - b.ts),
-    frames: ours
-      .filter(({ name }) => name === 'FireAnimationFrame')
-      .map(({ ts }) => ts)
-      .sort((a, b) => a - b),
-  };
+  const tasks = ours.filter(({ name }) => name.endsWith('RunTask')).sort((a, b) => a.ts - b.ts);
+  // Several callbacks of one frame run in one task.
+  const callbacks = ours.filter(({ name }) => name === 'FireAnimationFrame').map(({ ts }) => ts);
+  const frames = tasks.filter(({ ts, dur = 0 }) => callbacks.some((one) => one >= ts && one <= ts + dur));
+  return { tasks, frames: frames.map(({ ts }) => ts) };
 }
 
 const at = (values: readonly number[], share: number): number =>

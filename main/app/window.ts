@@ -1,6 +1,7 @@
 import { BrowserWindow, nativeTheme, screen } from 'electron';
 import path from 'node:path';
 import { ownOrigin, type Sender } from '../ipc/dispatch.ts';
+import { keepReadable } from './window-zoom.ts';
 
 /** The station's window, and which frames belong to it. */
 export class StationWindow {
@@ -30,6 +31,7 @@ export class StationWindow {
       },
     });
     this.#window.removeMenu();
+    keepReadable(this.#window);
     this.#window.once('ready-to-show', () => this.#window.show());
   }
 
