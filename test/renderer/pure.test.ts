@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { controlsOf, heldAsTheyAre } from '../../renderer/app/camera/controls.ts';
 import { coloursOf } from '../../renderer/app/camera/read-frame.ts';
 import {
   changedShare,
@@ -34,6 +35,33 @@ describe('what a camera says of its samples', () => {
     expect(coloursOf({ fullRange: false, matrix: 'bt709' })).toEqual({ range: 'limited', matrix: 'bt709' });
     expect(coloursOf({ fullRange: null, matrix: null })).toEqual({ range: 'limited', matrix: 'bt601' });
   });
+});
+
+describe('controls of a camera', () => {
+  const capabilities = {
+    exposureMode: ['continuous', 'manual'],
+    focusMode: ['continuous'],
+    exposureTime: { min: 3, max: 2047, step: 1 },
+    colorTemperature: { min: 2800, max: 2800, step: 10 },
+    sharpness: { min: 0, max: 1 },
+    width: { min: 1, max: 1920 },
+  };
+  const settings = { exposureMode: 'continuous', exposureTime: 250, sharpness: 0.5 };
+
+  it('are those with something to choose, as they stand', () => {
+    expect(controlsOf(capabilities, settings)).toEqual([
+      { kind: 'mode', name: 'exposureMode', choices: ['continuous', 'manual'], value: 'continuous' },
+      { kind: 'range', name: 'exposureTime', min: 3, max: 2047, step: 1, value: 250 },
+      { kind: 'range', name: 'sharpness', min: 0, max: 1, step: 0.01, value: 0.5 },
+    ]);
+    expect(controlsOf({}, {})).toEqual([]);
+  });
+  it('are all held, nothing left to the camera itself', () =>
+    expect(heldAsTheyAre(controlsOf(capabilities, settings))).toEqual({
+      exposureMode: 'manual',
+      exposureTime: 250,
+      sharpness: 0.5,
+    }));
 });
 
 describe('self-test of the camera', () => {

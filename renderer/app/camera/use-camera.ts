@@ -133,7 +133,7 @@ export const useCamera = defineStore('camera', () => {
       fault.value = null;
       lastStatsAt = performance.now();
       clearInterval(watch);
-      watch = setInterval(() => void check(track, asked.locked), 2_000);
+      watch = setInterval(() => void check(track), 2_000);
       tellSettings(track);
     } catch (error) {
       if (turn === opening) lose(faultOf(error));
@@ -141,8 +141,9 @@ export const useCamera = defineStore('camera', () => {
   }
 
   /** Frames still come, and the device still holds what is locked. */
-  async function check(track: MediaStreamTrack, locked: CameraSource['locked']): Promise<void> {
-    if (stream.value === null) return;
+  async function check(track: MediaStreamTrack): Promise<void> {
+    if (stream.value === null || wanted === null) return;
+    const { locked } = wanted.source;
     if (performance.now() - lastStatsAt > noFramesMs) {
       lose('noFrames');
       return;
@@ -194,6 +195,17 @@ export const useCamera = defineStore('camera', () => {
     return track === undefined ? null : { capabilities: track.getCapabilities(), settings: track.getSettings() };
   }
 
+  /** Sets the camera, while a person sets it up. What it can't take, it leaves as it is. */
+  async function adjust(settings: CameraSource['locked']): Promise<void> {
+    const track = stream.value?.getVideoTracks()[0];
+    if (track !== undefined) await lock(track, settings);
+  }
+
+  /** What is held fast from now on. */
+  function hold(locked: CameraSource['locked']): void {
+    if (wanted !== null) wanted = { ...wanted, source: { ...wanted.source, locked: { ...locked } } };
+  }
+
   return {
     source,
     stream,
@@ -209,6 +221,8 @@ export const useCamera = defineStore('camera', () => {
     learnEmpty,
     grab,
     capabilities,
+    adjust,
+    hold,
   };
 });
 

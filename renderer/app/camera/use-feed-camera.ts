@@ -11,12 +11,13 @@ export function useFeedCamera(): void {
   let openFor = '';
 
   watch(
-    [() => feed.state?.state, () => feed.state?.recipeId, () => project.recipes],
+    // Whoever else used the camera (pictures of good parts, setting it up) has let go of it when it has no source.
+    [() => feed.running, () => feed.state?.recipeId, () => project.recipes, () => camera.source === null],
     () => {
       const recipe = project.recipes.find((one) => one.id === feed.state?.recipeId);
       const wanted = feed.running && recipe?.source.kind === 'camera' ? recipe : null;
       const key = wanted === null ? '' : `${wanted.id} ${wanted.updatedAt}`;
-      if (key === openFor) return;
+      if (key === openFor && (key === '' || camera.source !== null)) return;
       openFor = key;
       if (wanted?.source.kind === 'camera') {
         const { trigger, timerMs } = wanted.source;
