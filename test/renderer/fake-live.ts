@@ -100,8 +100,8 @@ export class FakeLive {
       wanted: false,
       fault: {
         code: 'inferenceLost',
-        message: 'The process that judges ended three times within a minute.',
-        remedy: 'Start the feed again; if it happens again, restart the station.',
+        message: 'The judging process stopped (it ended with code 9); it is being started again.',
+        remedy: 'Parts in its midst are judged again, or have no decision.',
         acknowledged: false,
       },
     });

@@ -359,7 +359,8 @@ const answers: Answers = {
 async function answer(name: ChannelName, input: unknown): Promise<unknown> {
   page.fakeLog.push(name);
   try {
-    if (options.failing?.includes(name)) throw new Refused('The database does not answer.');
+    if (options.failing?.includes(name))
+      throw new Refused('Another program is using the station\'s database "station.db".');
     const parsed = contract[name].input.parse(structuredClone(input));
     const handler = answers[name] as ((input: unknown) => unknown) | undefined;
     if (handler === undefined) throw new Refused(`The fake station can't do ${name}.`);
