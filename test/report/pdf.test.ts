@@ -112,6 +112,19 @@ describe('printed reports', () => {
     expect(text).toContain('–');
   });
 
+  it('a part that the calibration did not cover says so, in the list and on its certificate, in every language', () => {
+    const uncovered: StationPart = { ...part, drift: { alarmId: 3, cause: 'light' } };
+    for (const language of ['en', 'de', 'ko', 'zh-CN'] as const) {
+      const words = reportWords(language);
+      const note = words.notCovered('light');
+      expect(lotReport({ ...lot, notPassed: [uncovered] }, words)).toContain(note);
+      expect(lotReport({ ...lot, notPassed: [part] }, words)).not.toContain(note);
+    }
+    expect(reportWords('en').notCovered('camera')).toBe(
+      'The calibration did not cover this part: the camera was set differently.',
+    );
+  });
+
   it('a certificate says both scores, the thresholds, the model and the hashes', () => {
     const text = partCertificate(
       {

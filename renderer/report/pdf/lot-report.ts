@@ -123,7 +123,10 @@ function partsTable(parts: readonly StationPart[], total: number, words: ReportW
         <td>${localTime(part.presentedAt)}</td>
         <td>${part.serial ?? part.source}</td>
         <td>${part.className ?? '–'}</td>
-        <td>${part.verdict === null ? '–' : word(part.verdict, words)}</td>
+        <td>
+          ${part.verdict === null ? '–' : word(part.verdict, words)}
+          ${part.drift ? html`<p class="soft">${words.notCovered(part.drift.cause)}</p>` : html``}
+        </td>
         <td class="number">${part.displayScore === null ? '–' : part.displayScore.toFixed(0)}</td>
         <td>
           ${part.personVerdict === null ? '–' : html`${words.verdicts[part.personVerdict]} (${part.personName ?? ''}) ${part.defectClass ?? ''}`}
