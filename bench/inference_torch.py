@@ -205,6 +205,7 @@ def simple(function):
 operators = {
     "Conv": conv,
     "AveragePool": average_pool,
+    "GlobalAveragePool": lambda a, _: lambda x: x.mean((2, 3), keepdim=True),
     "Resize": resize,
     "SpaceToDepth": space_to_depth,
     "ReduceMean": reduce(lambda x, axes, keep: x.mean(axes, keep)),

@@ -166,7 +166,8 @@ export function eluPlusOne(x: Tensor): Tensor {
   return withGradient(
     [x],
     () => {
-      const value = tf.add(tf.elu(x), 1);
+      // Three plain operations: ONNX Runtime's Elu takes one number at a time.
+      const value = tf.add(tf.exp(tf.minimum(x, 0)), tf.relu(x));
       return { value, saved: [value] };
     },
     (dy, saved) => [tf.mul(dy, tf.minimum(saved[0]!, 1))],
