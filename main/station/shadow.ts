@@ -91,7 +91,7 @@ export class ShadowMode {
     const { skipped, candidateMs } = news;
     this.#add(projectId, shadow, { part, skipped: shadow.skipped + skipped, candidateMs });
     if (isOver(shadow, this.#context.now())) this.#complete(projectId, shadow);
-    else this.#tellSoon(projectId);
+    else this.#tellSoon(projectId, shadow.parts.length);
   }
 
   /** A part of the line has its verdict: whether the candidate slows it is looked at. @param latencyMs the line's own */
@@ -232,9 +232,10 @@ export class ShadowMode {
     this.#context.emit({ type: 'shadow', projectId });
   }
 
-  #tellSoon(projectId: string): void {
+  /** @param parts the more there are, the longer it takes to put them together, and the less one more of them says */
+  #tellSoon(projectId: string, parts: number): void {
     if (this.#tellTimers.has(projectId)) return;
-    const timer = setTimeout(() => this.#tell(projectId), tellEveryMs);
+    const timer = setTimeout(() => this.#tell(projectId), Math.max(tellEveryMs, parts / 10));
     timer.unref();
     this.#tellTimers.set(projectId, timer);
   }
