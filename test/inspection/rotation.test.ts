@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
-import { projectRoot } from '../../main/system/project-root.ts';
 import { WatchJournal } from '../../main/inspection/watch-journal.ts';
+import { bundleWorker, startWorker } from '../killing.ts';
 import { watchRecord } from './rotation-record.ts';
 import { seededRandom } from './watch-process.ts';
 
@@ -99,27 +96,24 @@ test('a memory that is damaged or gone is read again from the old journals; with
 });
 
 test('kill -9 at random moments of rotating and keeping: nothing judged is forgotten, nothing else is known', async () => {
-  const bundleFolder = mkdtempSync(join(projectRoot(), 'node_modules', '.twinspect-rotation-'));
+  const worker = await bundleWorker(join(import.meta.dirname, 'rotation-worker.ts'));
   try {
-    const worker = join(bundleFolder, 'worker.mjs');
-    await build({ ...bundleOptions, entryPoints: [join(import.meta.dirname, 'rotation-worker.ts')], outfile: worker });
     const random = seededRandom(3);
     let kept = 0;
     for (let round = 0; round < 14; round++) {
-      const child = spawn(process.execPath, [worker, path, String(kept)], { stdio: ['ignore', 'pipe', 'inherit'] });
-      let out = '';
-      const waitFor = random() < 0.4 ? 'open' : 'kept';
-      await new Promise<void>((done) => {
-        child.stdout.setEncoding('utf8').on('data', (text: string) => {
-          out += text;
-          if (out.includes(waitFor)) setTimeout(done, 30 * random());
-        });
-        // Now and then in the midst of opening, which is when it rotates.
-        if (random() < 0.5) setTimeout(done, 150 + 250 * random());
-        child.on('exit', () => done());
+      // Counted in its own work, for a busy machine does little in any time; now and then in the midst of opening, which
+      // is when it rotates.
+      const whileOpening = round % 3 === 2;
+      const lines = random() < 0.4 ? 4 : 4 + Math.floor(20 * random());
+      let armed = false;
+      const { child, ended } = startWorker(worker.file, [path, String(kept)], (said) => {
+        if (armed || said.split('\n').length <= lines) return;
+        armed = true;
+        setTimeout(() => child.kill('SIGKILL'), 30 * random());
       });
-      child.kill('SIGKILL');
-      await new Promise((done) => child.once('close', done));
+      if (whileOpening) setTimeout(() => child.kill('SIGKILL'), 150 + 250 * random());
+      const { code, out, err } = await ended;
+      expect(code, err).toBeNull();
       expect(out).not.toContain('known');
       const told = [...out.matchAll(/kept (\d+)\n/g)].length;
       // The last one may be durable although the word of it did not get out.
@@ -135,6 +129,6 @@ test('kill -9 at random moments of rotating and keeping: nothing judged is forgo
     expect(kept).toBeGreaterThan(20);
     expect(readdirSync(folder).some((name) => name.startsWith('journal-'))).toBe(true);
   } finally {
-    rmSync(bundleFolder, { recursive: true, force: true });
+    await worker.remove();
   }
-}, 180_000);
+}, 300_000);

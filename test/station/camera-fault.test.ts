@@ -67,7 +67,7 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const until = (isSo: () => boolean): Promise<void> => vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 30_000 });
+const until = (isSo: () => boolean): Promise<void> => vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 120_000 });
 const state = () => feeds.state(projectId);
 const logged = (): string[] =>
   [...store.events.iterate()].filter(({ action }) => action.startsWith('feed.')).map(({ action }) => action);
@@ -127,7 +127,7 @@ test('a camera that was lost when the station ended is still shown after its sta
 
   await openStation();
   expect(state()).toMatchObject({ state: 'fault', wanted: false, fault: { code: 'camera.unplugged' } });
-  expect(Math.abs(Date.parse(state().since) - Date.parse(since))).toBeLessThan(5000);
+  expect(Math.abs(Date.parse(state().since) - Date.parse(since))).toBeLessThan(60_000);
   await feeds.handlers['feed.acknowledge']({ projectId }, systemCaller);
   await feeds.close();
   store.close();

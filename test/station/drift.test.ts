@@ -121,8 +121,8 @@ function addModel(snapshotId: string): string {
 
 async function baselineOf(modelId: string): Promise<void> {
   const file = `${store.models.path(modelId)}.drift.json`;
-  await vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 60_000 });
-  await vi.waitFor(async () => expect((await drift('drift.state')).watching).toBe(true), { timeout: 60_000 });
+  await vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 120_000 });
+  await vi.waitFor(async () => expect((await drift('drift.state')).watching).toBe(true), { timeout: 120_000 });
 }
 
 async function judge(pictures: readonly Uint8Array[]): Promise<StationPart[]> {
@@ -140,7 +140,7 @@ async function judge(pictures: readonly Uint8Array[]): Promise<StationPart[]> {
 
 /** The numbers of judged parts come after their verdicts. */
 async function taken(parts: number): Promise<void> {
-  await vi.waitFor(async () => expect((await drift('drift.state')).parts).toBe(parts), { timeout: 60_000 });
+  await vi.waitFor(async () => expect((await drift('drift.state')).parts).toBe(parts), { timeout: 120_000 });
 }
 
 async function drift(channel: 'drift.state') {
@@ -163,7 +163,7 @@ test('light that changes: said with its time, noted with the parts, kept over re
   await baselineOf(modelId);
   expect((await drift('drift.state')).parts).toBeGreaterThanOrEqual(65);
   await judge(steadyParts(40, 4, 0.8));
-  await vi.waitFor(async () => expect((await drift('drift.state')).alarm).not.toBeNull(), { timeout: 60_000 });
+  await vi.waitFor(async () => expect((await drift('drift.state')).alarm).not.toBeNull(), { timeout: 120_000 });
   const { alarm } = await drift('drift.state');
   expect(alarm).toMatchObject({ cause: 'light', modelId, ended: null });
   expect(alarm!.change).toBeLessThan(-15);
@@ -215,7 +215,7 @@ test('scores and class distances that move are found although the pictures look 
   expect((await drift('drift.state')).alarm).toBeNull();
   host.distanceOf = (predScore) => 4 + predScore / 100;
   await judge(steadyParts(40, 13));
-  await vi.waitFor(async () => expect((await drift('drift.state')).alarm).not.toBeNull(), { timeout: 60_000 });
+  await vi.waitFor(async () => expect((await drift('drift.state')).alarm).not.toBeNull(), { timeout: 120_000 });
   expect((await drift('drift.state')).alarm).toMatchObject({ cause: 'product', streams: ['classDistance'] });
 });
 
@@ -241,7 +241,7 @@ test('other camera settings are said at once; acknowledged, they are the referen
 test('another model begins afresh, and the history says why the alarm ended', async () => {
   const before = await activeModel();
   await judge(steadyParts(40, 21, 0.7));
-  await vi.waitFor(async () => expect((await drift('drift.state')).alarm).not.toBeNull(), { timeout: 60_000 });
+  await vi.waitFor(async () => expect((await drift('drift.state')).alarm).not.toBeNull(), { timeout: 120_000 });
   const next = addModel(store.models.get(before).snapshotId);
   store.models.activate(next);
   await feeds.modelChanged(projectId);

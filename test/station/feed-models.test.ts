@@ -64,7 +64,7 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const until = (isSo: () => boolean): Promise<void> => vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 60_000 });
+const until = (isSo: () => boolean): Promise<void> => vi.waitFor(() => expect(isSo()).toBe(true), { timeout: 120_000 });
 const put = (name: string, brightness: number): Promise<void> =>
   writeFile(path.join(root, 'in', name), greyPng(brightness, 16, name.length));
 const decidedCount = (): number => {

@@ -17,7 +17,7 @@ import { newModel } from '../store/helpers.ts';
 import { LocalHost } from './local-host.ts';
 
 const ann = { userId: null, name: 'Ann', role: 'quality' as const };
-const patience = { timeout: 30_000 };
+const patience = { timeout: 120_000 };
 
 let root: string;
 let store: Store;
