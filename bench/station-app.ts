@@ -72,7 +72,7 @@ export interface ProcessMemory {
   kind: 'main' | 'window' | 'graphics' | 'node' | 'other';
   /** Resident memory, with every page that others share, in MB. */
   residentMb: number;
-  /** Memory that nobody else shares, in MB. */
+  /** What the process has written itself: no page of a file, which counts as private only while no one else has it. */
   privateMb: number;
 }
 
@@ -97,7 +97,7 @@ export function memoryOf(pid: number): ProcessMemory[] {
     try {
       const rollup = readFileSync(`/proc/${String(one)}/smaps_rollup`, 'utf8');
       const mb = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0) / 1024;
-      const memory = { residentMb: mb('Rss'), privateMb: mb('Private_Clean') + mb('Private_Dirty') };
+      const memory = { residentMb: mb('Rss'), privateMb: mb('Private_Dirty') };
       return [{ pid: one, kind: one === pid ? 'main' : kindOf(one), ...memory } satisfies ProcessMemory];
     } catch {
       return [];

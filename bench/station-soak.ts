@@ -3,7 +3,7 @@
  * sample's line is replayed at one part a second, first with the model of the first minute, then with the full one that
  * trains beside it and is swapped in.
  *
- *   xvfb-run -a node bench/run.mjs bench/station-soak.ts [--minutes 60] [--warm-up 15] [--out soak.json]
+ *   xvfb-run -a node bench/run.mjs bench/station-soak.ts [--minutes 60] [--warm-up 20] [--out soak.json]
  *
  * The slope is a least-squares line through the minutes after the warm-up; its 95 % interval comes from a bootstrap of
  * the residuals in blocks of five minutes, for one minute's memory resembles the next's.
@@ -21,7 +21,7 @@ import { memoryOf, startPrivately } from './station-app.ts';
 const { values: options } = parseArgs({
   options: {
     minutes: { type: 'string', default: '60' },
-    'warm-up': { type: 'string', default: '15' },
+    'warm-up': { type: 'string', default: '20' },
     out: { type: 'string' },
   },
 });
@@ -33,7 +33,7 @@ interface Minute {
   minute: number;
   parts: number;
   models: number;
-  /** Median of the minute's samples, private MB per process. */
+  /** Medians of the minute's samples per process. */
   privateMb: Record<string, number>;
   residentMb: Record<string, number>;
   load: number;
@@ -138,19 +138,21 @@ const lasting = Object.keys(after.at(-1)?.privateMb ?? {}).filter((name) =>
   after.every((row) => name in row.privateMb),
 );
 const table = lasting.map((name) => {
-  const values = after.map((row) => row.privateMb[name]!);
+  const values = after.map((row) => row.residentMb[name]!);
   const { perHour, low, high } = slope(values);
   const mb = (value: number): string => value.toFixed(1);
   return [
     name,
     mb(values[0]!),
     mb(values.at(-1)!),
-    mb(after.at(-1)!.residentMb[name]!),
+    mb(after.at(-1)!.privateMb[name]!),
     mb(perHour),
     `${mb(low)} .. ${mb(high)}`,
   ];
 });
-console.log(formatTable(['process', 'private MB, first', 'last', 'resident MB, last', 'MB/h', '95 % interval'], table));
+console.log(
+  formatTable(['process', 'resident MB, first', 'last', 'written MB, last', 'resident MB/h', '95 % interval'], table),
+);
 console.log(
   `${String(rows.at(-1)?.parts ?? 0)} parts in ${String(minutes)} minutes; slopes from minute ${String(warmUp + 1)}; ${String(availableParallelism())} cores`,
 );
