@@ -1,18 +1,18 @@
 import { UserError } from '../../shared/errors.ts';
 import { cameraAlarm, changedSettings, watchedSettings } from '../../shared/drift/camera-settings.ts';
 import { defaultDriftSettings, DriftGuard } from '../../shared/drift/guard.ts';
-import { alarmPhrase } from '../../shared/drift/phrases.ts';
 import { driftStreams, type DriftAlarm, type DriftBaseline } from '../../shared/drift/types.ts';
-import type { DriftEnd, StationDrift } from '../../shared/ipc/drift.ts';
+import type { StationDrift } from '../../shared/ipc/drift.ts';
 import type { PartDrift, Recipe, StationModel } from '../../shared/station/domain.ts';
 import type { Caller, HandlersOf } from '../ipc/handler.ts';
 import type { InferenceMethods, StationMethods } from '../processes/inference-protocol.ts';
 import type { Peer } from '../processes/rpc.ts';
-import type { AlarmBody, GuardRow, PartValues } from '../store/drift.ts';
+import type { GuardRow, PartValues } from '../store/drift.ts';
 import { systemCaller } from '../store/types.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
 import { baselineFor, scoredOf } from './drift-pictures.ts';
+import { becauseWords, bodyOf, lookOf, noticeId } from './drift-words.ts';
 
 const flushEveryMs = 1000;
 /** Parts after an alarm during which the guard may still find a better name for its cause. */
@@ -293,36 +293,4 @@ export class DriftWatch {
     this.#context.store.drift.addValues(projectId, watched.unwritten);
     watched.unwritten = [];
   }
-}
-
-const becauseWords: Record<DriftEnd, string> = {
-  acknowledged: 'Acknowledged.',
-  newModel: 'Another model judges: what was said of the one before no longer holds.',
-  newRecipe: 'The recipe looks at something else: what was said before no longer holds.',
-  newBaseline: 'What is ordinary was measured anew.',
-};
-
-function bodyOf(alarm: DriftAlarm): AlarmBody {
-  const { cause, streams, sinceAt, change, phrase } = alarm;
-  const detail = cause === 'camera' ? String(phrase.params['detail'] ?? '') : '';
-  const shown = { ...alarm, sinceAt: sinceAt === null ? null : timeOf(sinceAt) };
-  const { en: message } = detail === '' ? alarmPhrase(shown) : alarmPhrase(shown, detail);
-  return { cause, streams: [...streams], sinceAt, change, detail, message };
-}
-
-/** What of a recipe a part's picture depends on. */
-function lookOf({ source, region, ignore }: Recipe): string {
-  return JSON.stringify({ source, region, ignore });
-}
-
-function noticeId(projectId: string): string {
-  return `drift-${projectId}`;
-}
-
-/** The station's own time, as the clock on the wall says it. */
-function timeOf(at: string): string {
-  const time = new Date(at);
-  const isToday = time.toDateString() === new Date().toDateString();
-  const clock = `${String(time.getHours()).padStart(2, '0')}:${String(time.getMinutes()).padStart(2, '0')}`;
-  return isToday ? clock : `${at.slice(0, 10)} ${clock}`;
 }

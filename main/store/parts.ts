@@ -132,7 +132,7 @@ export class PartStore {
         decision.drift?.cause ?? null,
         numberOrNull(decision.classDistance ?? null),
         numberOrNull(decision.classLimit ?? null),
-        decision.geometry == null ? null : JSON.stringify(decision.geometry),
+        decision.geometry ? JSON.stringify(decision.geometry) : null,
         groupId,
         lotGroupId,
         partId,
