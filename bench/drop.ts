@@ -83,7 +83,7 @@ const decided = (after: number): number => {
 
 const rows: string[][] = [];
 /** Runs one way of handing the files over, to the last verdict. */
-async function measure(what: string, hand: (folder: string, paths: string[]) => Promise<unknown>): Promise<void> {
+async function measure(what: string, hand: (folder: string, paths: string[]) => unknown): Promise<void> {
   const folder = path.join(root, what);
   const paths = await makeFiles(folder);
   const before = store.parts.newestId();
