@@ -1,29 +1,26 @@
 import { availableParallelism } from 'node:os';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../../shared/errors.ts';
 import type { TrainingState } from '../../shared/ipc/training.ts';
-import type { RecipeGeometry } from '../feeds/recipe-geometry.ts';
 import type { Caller, HandlersOf } from '../ipc/handler.ts';
 import type { ProcessHost } from '../processes/child.ts';
 import { faultOf } from '../processes/fault.ts';
 import { processEntry } from '../processes/process-entry.ts';
 import { Supervisor, type SupervisorTimes } from '../processes/supervisor.ts';
-import { partitionThreads } from '../processes/threads.ts';
 import type { EngineReport, TrainingMethods } from '../processes/training-protocol.ts';
 import { newId } from '../store/files.ts';
 import { systemCaller } from '../store/types.ts';
-import { writeJsonAtomic } from '../system/atomic-file.ts';
 import type { TrainingRequest, TrainingSummary } from '../training/request.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
 import { finishedAuroc } from './golden.ts';
 import { projectGeometry } from './model-geometry.ts';
 import type { ModelService } from './models.ts';
-import { readSettings } from './settings.ts';
 import { freezeNormalSet, watchedPictures, writeTrainingList } from './training-data.ts';
 import { planTraining } from './training-plan.ts';
+import { freshState, keep, readKept, trainingRequestOf, type KeptRun } from './training-request.ts';
 import { estimatePhases, learnRates } from './training-rates.ts';
 import { TrainingRun } from './training-run.ts';
 
@@ -41,15 +38,6 @@ const tellEveryMs = 200;
 /** A cancelled run that has not ended by then is killed. */
 const cancelGraceMs = 1500;
 const mostRestarts = 5;
-
-/** What a run needs to go on after the whole station was stopped. */
-interface KeptRun {
-  request: TrainingRequest;
-  snapshotId: string;
-  by: string;
-  pictures: number;
-  geometry: RecipeGeometry;
-}
 
 /** Training runs, one at a time for the whole station, in a process of their own. */
 export class TrainingService {
@@ -140,24 +128,7 @@ export class TrainingService {
     const found = watchedPictures(this.#context, request.projectId, pictures);
     const off = found.off ?? (shots !== undefined ? 'firstModel' : isInstant ? 'noStudents' : null);
     const watched = off === null ? found.pictures : [];
-    const id = newId();
-    const state: TrainingState = {
-      id,
-      projectId: request.projectId,
-      state: 'running',
-      request,
-      startedAt: now(),
-      phase: 'snapshot',
-      message: 'Preparing the pictures',
-      share: 0,
-      remainingMs: null,
-      imagesPerSecond: null,
-      losses: [],
-      watched: { off, good: 0, defects: 0, points: [], finished: null },
-      log: [],
-      modelId: null,
-      error: null,
-    };
+    const state = freshState(newId(), request, now(), off);
     const run = this.#take(state, pictures.length);
     record(this.#context, caller, 'training.started', snapshot.hash, {
       projectId: request.projectId,
@@ -167,12 +138,17 @@ export class TrainingService {
       pictures: pictures.length,
     });
     const geometry = projectGeometry(this.#context, request.projectId);
-    const folder = this.#folder(id);
+    const folder = this.#folder(state.id);
     this.#ended = this.#lead(run, async () => {
       const list = await writeTrainingList(folder, pictures, geometry, this.#cancelling.signal, watched);
       const kept: KeptRun = {
         request: {
-          ...this.#trainingRequest(request, list, folder),
+          ...trainingRequestOf(this.#context, request, {
+            list,
+            folder,
+            cores: this.#cores(),
+            steps: this.#parts.steps,
+          }),
           watch: watched.length > 0,
           ...(shots !== undefined && { shots }),
         },
@@ -181,7 +157,7 @@ export class TrainingService {
         pictures: pictures.length,
         geometry,
       };
-      await writeJsonAtomic(join(folder, 'run.json'), kept);
+      await keep(folder, kept);
       return kept;
     });
     return structuredClone(state);
@@ -193,10 +169,7 @@ export class TrainingService {
     for (const { id: projectId } of store.projects.list()) {
       const state = store.models.latestRun(projectId);
       if (state === null || !['running', 'paused', 'cancelling'].includes(state.state)) continue;
-      const kept = await readFile(join(this.#folder(state.id), 'run.json'), 'utf8').then(
-        (text) => JSON.parse(text) as KeptRun,
-        () => undefined,
-      );
+      const kept = await readKept(this.#folder(state.id));
       if (kept === undefined || state.state === 'cancelling' || this.#isBusy()) {
         state.state = state.state === 'cancelling' ? 'cancelled' : 'failed';
         state.error = { message: 'The station was stopped in its midst.', remedy: 'Start it again.' };
@@ -215,23 +188,6 @@ export class TrainingService {
     clearTimeout(this.#timer);
     await this.supervisor.stop(300);
     await this.#ended;
-  }
-
-  #trainingRequest(request: TrainingState['request'], list: string, folder: string): TrainingRequest {
-    const cores = this.#parts.cores ?? availableParallelism();
-    const instant = request.preset === 'instant';
-    return {
-      dataDirs: [list],
-      preset: instant ? 'embedded' : request.preset,
-      instant,
-      seed: request.seed,
-      out: join(folder, 'model.twin'),
-      engine: request.engine === 'auto' ? readSettings(this.#context).engine : request.engine,
-      threads: partitionThreads(cores).training,
-      resume: false,
-      cacheDir: join(this.#context.folder, 'cache', 'features'),
-      ...(this.#parts.steps !== undefined && { steps: this.#parts.steps }),
-    };
   }
 
   /** Sees a run through to its end, over restarts of the process. Never rejects. */
@@ -370,6 +326,10 @@ export class TrainingService {
     this.#run = new TrainingRun(state, estimate, () => this.#context.now());
     this.#cancelling = new AbortController();
     return this.#run;
+  }
+
+  #cores(): number {
+    return this.#parts.cores ?? availableParallelism();
   }
 
   #folder(id: string): string {

@@ -178,7 +178,7 @@ export const feedPhrases: readonly Phrase[] = [
     '사용 중인 모델의 파일이 삭제되었습니다. 스테이션은 종료될 때까지 메모리의 사본으로 계속 판정합니다. 그 전에 모델을 학습하거나 가져오세요.',
     '在用模型的文件已被删除。工位将用内存中的副本继续判定直至停止：请在此之前训练或导入模型。',
   ],
-  ['No decision: {why:phrase}', 'Keine Entscheidung: {why}', '판정 없음: {why}', '未判定：{why}'],
+  ['No decision: {why:phrase}', 'Kein Urteil: {why}', '판정 없음: {why}', '未判定：{why}'],
   ['The score is not a number.', 'Der Wert ist keine Zahl.', '점수가 숫자가 아닙니다.', '分数不是数字。'],
   [
     'The model could not be run: {why}.',

@@ -77,7 +77,7 @@ export const recordPhrases: readonly Phrase[] = [
     'The review threshold lies above the fail threshold.',
     'Die Prüfen-Schwelle liegt über der Schlecht-Schwelle.',
     '검토 임계값이 불합격 임계값보다 높습니다.',
-    '复核阈值高于不合格阈值。',
+    '复检阈值高于不合格阈值。',
   ],
   [
     'Put it at or below the fail threshold.',

@@ -93,7 +93,7 @@ export const deSentences: Readonly<Record<SentenceKey, string>> = {
   gateNonInferior:
     '{what}, {className}: Das neue Modell verliert {lost} und gewinnt {gained} von {n} Teilen; mit {confidence:percent} Sicherheit ist der Verlust höchstens {high:percent} (erlaubt: {margin:percent}).',
   gateTooFew:
-    '{what}, {className}: {n} Golden-Teile können einen Verlust von höchstens {margin:percent} nicht mit {confidence:percent} Sicherheit zeigen. Weitere nötige Teile: {more}.',
+    '{what}, {className}: {n} Referenzteile können einen Verlust von höchstens {margin:percent} nicht mit {confidence:percent} Sicherheit zeigen. Weitere nötige Teile: {more}.',
   gateLossOpen:
     '{what}, {className}: Das neue Modell verliert {lost} und gewinnt {gained} von {n} Teilen; der Verlust kann bis zu {high:percent} betragen (erlaubt: {margin:percent}).',
   gateHarm:
@@ -102,12 +102,12 @@ export const deSentences: Readonly<Record<SentenceKey, string>> = {
     '{what}, {className}: Das neue Modell verliert {lost} und gewinnt {gained} von {n} Teilen, {loss:percent} davon (erlaubt: {margin:percent}).',
   gateUnchanged:
     '{what}, {className}: kein Schaden zu sehen ({lost} verloren, {gained} gewonnen von {n} Teilen, exakter McNemar-Test p = {p:number}).',
-  gateNothing: '{what}, {className}: Dafür gibt es keine Golden-Teile, also ist nichts bekannt.',
+  gateNothing: '{what}, {className}: Dafür gibt es keine Referenzteile, also ist nichts bekannt.',
   gateClassMissing: 'Das neue Modell kennt die Klasse „{className}“ des aktiven Modells nicht.',
-  gateClassUntested: 'Der Golden-Satz enthält keine Teile der Klasse „{className}“.',
-  gateNotFinite: '{count} Golden-Teile haben vom Modell ({model}) keinen endlichen Wert; sie gelten als abgelehnt.',
+  gateClassUntested: 'Der Referenzsatz enthält keine Teile der Klasse „{className}“.',
+  gateNotFinite: '{count} Referenzteile haben vom Modell ({model}) keinen endlichen Wert; sie gelten als abgelehnt.',
   gateTrained:
-    'Aus {count} Golden-Bildern hat das Modell ({model}) gelernt, zuerst „{example}“: Der Vergleich ist wertlos.',
+    'Aus {count} Referenzbildern hat das Modell ({model}) gelernt, zuerst „{example}“: Der Vergleich ist wertlos.',
   gateNoOther: 'Es ist kein anderes Modell in Betrieb, also gibt es nichts zu vergleichen.',
   gateNotCompared: 'Mit dem aktiven Modell lässt sich nicht vergleichen: {why}',
   latencyWithin:

@@ -73,7 +73,7 @@ export const zhCnSentences: Readonly<Record<SentenceKey, string>> = {
   gateNonInferior:
     '{what}，{className}：新模型在 {n} 个零件中失去 {lost} 个、增加 {gained} 个；在 {confidence:percent} 置信度下损失最多 {high:percent}（允许 {margin:percent}）。',
   gateTooFew:
-    '{what}，{className}：{n} 个黄金零件无法在 {confidence:percent} 置信度下证明损失不超过 {margin:percent}。还需零件：{more}。',
+    '{what}，{className}：{n} 个黄金样本零件无法在 {confidence:percent} 置信度下证明损失不超过 {margin:percent}。还需零件：{more}。',
   gateLossOpen:
     '{what}，{className}：新模型在 {n} 个零件中失去 {lost} 个、增加 {gained} 个；损失可能高达 {high:percent}（允许 {margin:percent}）。',
   gateHarm:
@@ -82,11 +82,11 @@ export const zhCnSentences: Readonly<Record<SentenceKey, string>> = {
     '{what}，{className}：新模型在 {n} 个零件中失去 {lost} 个、增加 {gained} 个，损失 {loss:percent}（允许 {margin:percent}）。',
   gateUnchanged:
     '{what}，{className}：未见变差（{n} 个零件中失去 {lost} 个、增加 {gained} 个，精确 McNemar 检验 p = {p:number}）。',
-  gateNothing: '{what}，{className}：没有黄金零件，因此一无所知。',
+  gateNothing: '{what}，{className}：没有黄金样本零件，因此一无所知。',
   gateClassMissing: '新模型不认识在用模型的类别“{className}”。',
-  gateClassUntested: '黄金集中没有类别“{className}”的零件。',
-  gateNotFinite: '{count} 个黄金零件没有模型（{model}）的有限分数；按拒绝计。',
-  gateTrained: '{count} 张黄金图片曾被模型（{model}）学习，第一张为“{example}”：比较无效。',
+  gateClassUntested: '黄金样本中没有类别“{className}”的零件。',
+  gateNotFinite: '{count} 个黄金样本零件没有模型（{model}）的有限分数；按拒绝计。',
+  gateTrained: '{count} 张黄金样本图片曾被模型（{model}）学习，第一张为“{example}”：比较无效。',
   gateNoOther: '没有其他在用模型，无从比较。',
   gateNotCompared: '无法与在用模型比较：{why}',
   latencyWithin:

@@ -4,15 +4,15 @@ import type { Phrase } from './phrase.ts';
 export const thresholdPhrases: readonly Phrase[] = [
   [
     'From {normals:phrase} and {defects:phrase} of {group:phrase}: review from {review:number}, fail from {fail:number}.',
-    'Aus {normals} und {defects} von {group}: Prüfen ab {review}, Schlecht ab {fail}.',
+    'Aus {normals} und {defects} ({group}): Prüfen ab {review}, Schlecht ab {fail}.',
     '{group}의 {normals}, {defects} 기준: 검토 {review}부터, 불합격 {fail}부터.',
-    '依据{group}的{normals}和{defects}：复核自 {review}，不合格自 {fail}。',
+    '依据{group}的{normals}和{defects}：复检自 {review}，不合格自 {fail}。',
   ],
   ['{n:count} normal pictures', '{n} Gutbildern', '양품 사진 {n}장', ' {n} 张良品图片'],
   ['1 normal picture', '1 Gutbild', '양품 사진 1장', ' 1 张良品图片'],
   ['{n:count} defects', '{n} Fehlern', '결함 {n}개', ' {n} 个缺陷'],
   ['1 defect', '1 Fehler', '결함 1개', ' 1 个缺陷'],
-  ['all classes', 'allen Klassen', '모든 클래스', '所有类别'],
+  ['all classes', 'alle Klassen', '모든 클래스', '所有类别'],
   ['class "{class}"', 'Klasse „{class}“', '"{class}" 클래스', '类别“{class}”'],
   [
     'Here {escapes:count} of {defects:phrase} would pass and {rejects:count} of {normals:phrase} would fail.',
@@ -36,7 +36,7 @@ export const thresholdPhrases: readonly Phrase[] = [
     "With {confidence:percent} confidence at most {rate:percent} of normal parts reach the review threshold, whatever the scores' distribution.",
     'Mit {confidence} Sicherheit erreichen höchstens {rate} der Gutteile die Prüfen-Schwelle, wie auch immer die Werte verteilt sind.',
     '신뢰도 {confidence}에서, 점수 분포와 관계없이 양품의 최대 {rate}가 검토 임계값에 도달합니다.',
-    '在 {confidence} 置信度下，无论分数如何分布，最多 {rate} 的良品达到复核阈值。',
+    '在 {confidence} 置信度下，无论分数如何分布，最多 {rate} 的良品达到复检阈值。',
   ],
   [
     'An exponential tail fitted to the highest quarter suggests that at most {rate:percent} of normal parts reach the fail threshold; this is no guarantee.',
@@ -48,7 +48,7 @@ export const thresholdPhrases: readonly Phrase[] = [
     'An exponential tail fitted to the highest quarter suggests that at most {rate:percent} of normal parts reach the review threshold; this is no guarantee.',
     'Ein Ausläufer, an das oberste Viertel angepasst, lässt erwarten, dass höchstens {rate} der Gutteile die Prüfen-Schwelle erreichen; zugesichert ist das nicht.',
     '상위 4분의 1에 맞춘 추정으로는 양품의 최대 {rate}가 검토 임계값에 도달할 것으로 보이지만 보장은 아닙니다.',
-    '按最高四分之一拟合的尾部估计，最多 {rate} 的良品达到复核阈值；这不是保证。',
+    '按最高四分之一拟合的尾部估计，最多 {rate} 的良品达到复检阈值；这不是保证。',
   ],
   [
     'There are too few normal pictures to say anything: the fail threshold is the usual one for such scores.',
@@ -60,7 +60,7 @@ export const thresholdPhrases: readonly Phrase[] = [
     'There are too few normal pictures to say anything: the review threshold is the usual one for such scores.',
     'Für eine Aussage gibt es zu wenige Gutbilder: Die Prüfen-Schwelle ist die für solche Werte übliche.',
     '말하기에는 양품 사진이 너무 적습니다. 검토 임계값은 이런 점수에 흔히 쓰는 값입니다.',
-    '良品图片太少，无法下结论：复核阈值取此类分数的常用值。',
+    '良品图片太少，无法下结论：复检阈值取此类分数的常用值。',
   ],
   [
     'The fail threshold follows from the defects.',
@@ -72,7 +72,7 @@ export const thresholdPhrases: readonly Phrase[] = [
     'The review threshold follows from the defects.',
     'Die Prüfen-Schwelle ergibt sich aus den Fehlern.',
     '검토 임계값은 결함에서 정해집니다.',
-    '复核阈值由缺陷得出。',
+    '复检阈值由缺陷得出。',
   ],
   [
     '{n:count} more normal pictures kept apart from training would turn this into a guarantee.',

@@ -22,9 +22,9 @@ export const trainingPhrases: readonly Phrase[] = [
   ],
   [
     'There is no golden set: whether the new model is worse than the one before can not be shown.',
-    'Es gibt keinen Golden-Satz: Ob das neue Modell schlechter ist als das vorige, lässt sich nicht zeigen.',
+    'Es gibt keinen Referenzsatz: Ob das neue Modell schlechter ist als das vorige, lässt sich nicht zeigen.',
     '골든 세트가 없어 새 모델이 이전 모델보다 나쁜지 보일 수 없습니다.',
-    '没有黄金集：无法证明新模型是否比之前的差。',
+    '没有黄金样本：无法证明新模型是否比之前的差。',
   ],
   ['A training is running already.', 'Es läuft schon ein Training.', '이미 학습이 진행 중입니다.', '已有训练在运行。'],
   [
@@ -62,7 +62,7 @@ export const trainingPhrases: readonly Phrase[] = [
     '스테이션이 다시 시작되어 마지막 저장 지점부터 계속합니다.',
     '工位已重新启动：从最近的检查点继续。',
   ],
-  ['Judging the golden set', 'Der Golden-Satz wird beurteilt', '골든 세트를 판정하는 중', '正在判定黄金集'],
+  ['Judging the golden set', 'Der Referenzsatz wird beurteilt', '골든 세트를 판정하는 중', '正在判定黄金样本'],
   [
     'Model v{version} is ready.',
     'Modell v{version} ist fertig.',
@@ -87,8 +87,8 @@ export const trainingPhrases: readonly Phrase[] = [
     '"{gate}" 검사가 거부했습니다: {why}',
     '检查“{gate}”拒绝了它：{why}',
   ],
-  ['golden', 'Golden-Satz', '골든 세트', '黄金集'],
-  ['oldProducts', 'alte Produkte', '기존 제품', '旧产品'],
+  ['golden', 'Referenzsatz', '골든 세트', '黄金样本'],
+  ['oldProducts', 'bisherige Produkte', '기존 제품', '旧产品'],
   ['parity', 'gleiche Werte wie im Training', '학습과 같은 점수', '与训练一致'],
   ['latency', 'Geschwindigkeit', '속도', '速度'],
   ['Going on.', 'Es geht weiter.', '계속합니다.', '继续。'],

@@ -59,7 +59,7 @@ describe('what the program says, in all languages', () => {
     expect(say('Operator wrote this, nobody knows it', 'ko')).toBe('Operator wrote this, nobody knows it');
     expect(say('The feed is stopped.', 'en')).toBe('The feed is stopped.');
     expect(say('Gate "golden" refused it: There are no pictures to time the model with.', 'zh-CN')).toBe(
-      '检查“黄金集”拒绝了它：没有可用于计时的图片。',
+      '检查“黄金样本”拒绝了它：没有可用于计时的图片。',
     );
   });
 
