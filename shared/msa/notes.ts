@@ -9,8 +9,7 @@ export const noteTemplates = {
   oneAppraiser: 'With one appraiser there is no agreement between appraisers.',
   oneRepeat: 'With one repeat there is no agreement within an appraiser.',
   modelReview: 'The model: a part that it wants to be looked at counts as called defective.',
-  samePicture:
-    'The model saw the same picture of a part again: that it agrees with itself says nothing.',
+  samePicture: 'The model saw the same picture of a part again: that it agrees with itself says nothing.',
   ownReference: 'What {parts} of the parts are was said by {appraiser}, who also judged here.',
 } as const;
 
