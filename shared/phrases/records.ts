@@ -379,4 +379,29 @@ export const recordPhrases: readonly Phrase[] = [
     '손상된 파일은 "{folder}"에 보관되어 있습니다.',
     '损坏的文件保存在“{folder}”中。',
   ],
+  ['Its record stays.', 'Seine Aufzeichnung bleibt.', '기록은 남아 있습니다.', '其记录仍保留。'],
+  [
+    'The model that judged this part is not on this station any more.',
+    'Das Modell, das dieses Teil beurteilt hat, ist nicht mehr auf dieser Station.',
+    '이 부품을 판정한 모델이 더 이상 이 스테이션에 없습니다.',
+    '判定该零件的模型已不在本工位。',
+  ],
+  [
+    "The part's picture is not kept any more.",
+    'Das Bild des Teils wird nicht mehr aufbewahrt.',
+    '부품의 사진은 더 이상 보관되지 않습니다.',
+    '该零件的图片已不再保存。',
+  ],
+  [
+    'The picture is not kept any more.',
+    'Das Bild wird nicht mehr aufbewahrt.',
+    '사진은 더 이상 보관되지 않습니다.',
+    '图片已不再保存。',
+  ],
+  [
+    'There was no decision on this part, so there is nothing to explain.',
+    'Für dieses Teil gab es kein Urteil, also gibt es nichts zu erklären.',
+    '이 부품에는 판정이 없어 설명할 것이 없습니다.',
+    '该零件未作判定，因此无可解释。',
+  ],
 ];
