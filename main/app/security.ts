@@ -3,13 +3,13 @@ import { ownOrigin } from '../ipc/dispatch.ts';
 
 /**
  * Denies whatever the station doesn't need, for every window there will ever be: permissions, other addresses, new
- * windows, downloads, embedded pages.
+ * windows, downloads, embedded pages. Our own pages may fill the screen (kiosk), and see the camera.
  *
  * @param wantsCamera whether a feed that a person started, or a person who sets one up, needs the camera now
  */
 export function lockDown(wantsCamera: () => boolean): void {
   const allowed = (permission: string, origin: string): boolean =>
-    permission === 'media' && sameOrigin(origin) && wantsCamera();
+    sameOrigin(origin) && (permission === 'fullscreen' || (permission === 'media' && wantsCamera()));
   const { defaultSession } = session;
   defaultSession.setPermissionRequestHandler((_contents, permission, answer, details) => {
     const onlyVideo = !('mediaTypes' in details) || !(details.mediaTypes ?? []).includes('audio');
