@@ -100,6 +100,8 @@ async function* pictures(source: HttpSource, options: FeedOptions, limits: HttpL
       }
       let nextMs = 0;
       for await (const part of readMultipart(body, boundary, limits.mostBytes)) {
+        // What lies in the buffer after the end was asked for is no part any more.
+        if (signal.aborted) return;
         const now = performance.now();
         if (now < nextMs) {
           options.onNews({ type: 'skipped', frames: 1 });
