@@ -158,6 +158,23 @@ test('the folder of results goes away under a running feed: the line waits, loud
   expect(counters).toMatchObject({ presented: 3, pass: 3 });
 });
 
+test('files that are torn have no decision, with the reason', async () => {
+  const torn = path.join(root, 'torn.png');
+  await writeFile(torn, greyPng(10, 16, 1).subarray(0, 60));
+  const whole = path.join(root, 'whole.png');
+  await writeFile(whole, greyPng(10, 16, 2));
+  const caller = { userId: null, name: 'Ann', role: 'operator' } as const;
+  const judge = feeds.handlers['feed.judgeFiles'];
+  expect(await judge({ projectId, paths: [torn, whole] }, caller)).toEqual({ presented: 2 });
+  await until(() => decided() === 2);
+  expect(store.parts.get(1)).toMatchObject({ verdict: 'noDecision', source: torn, hasHeatMap: false });
+  expect(store.parts.get(1)!.reason).toContain('torn.png');
+  expect(store.parts.get(2)).toMatchObject({ verdict: 'pass', source: whole });
+  await expect(judge({ projectId, paths: [path.join(root, 'nowhere.png')] }, caller)).rejects.toMatchObject({
+    code: 'pathMissing',
+  });
+});
+
 test('a second program on the same station is refused as long as the first one lives, however that ends', async () => {
   const folder = path.join(root, 'shared station');
   // The very lock that a running station holds, in another process.
