@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { UserError } from '../../shared/errors.ts';
+import { closeWorkers } from '../runtime/rpc.ts';
 import { processTerminal, type Terminal } from './console.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import { buildProgram } from './program.ts';
@@ -55,11 +56,17 @@ function failureCode(error: unknown, terminal: Terminal, signal: AbortSignal, js
   return exitCodes.error;
 }
 
-/** The first Ctrl-C asks the work to stop; the second ends the process at once. */
+/** How long a running computation may hold up the second Ctrl-C. */
+const graceMs = 2000;
+
+/** The first Ctrl-C asks the work to stop; the second ends the process as soon as nothing computes. */
 function cancelOnSignals(terminal: Terminal): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(exitCodes.cancelled);
+    if (controller.signal.aborted) {
+      void closeWorkers(graceMs).then(() => process.exit(exitCodes.cancelled));
+      return;
+    }
     terminal.err('\nStopping ... (again: at once)\n');
     controller.abort(new Error('cancelled'));
   };

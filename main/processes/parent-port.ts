@@ -1,3 +1,4 @@
+import { closeWorkers } from '../runtime/rpc.ts';
 import type { PortLike } from './child.ts';
 import { isPortMessage, NodePorts } from './node-ports.ts';
 
@@ -19,6 +20,15 @@ interface ElectronPort {
   on(event: 'close', listener: () => void): void;
   start(): void;
   close(): void;
+}
+
+/** How long a running computation may hold this process up when it is to end. */
+const graceMs = 5000;
+
+/** Ends this process in good order. */
+export async function leaveProcess(): Promise<never> {
+  await closeWorkers(graceMs);
+  process.exit(0);
 }
 
 /** Finds the parent: Electron's port in a utility process, else the channel of a forked Node process. */
@@ -55,7 +65,7 @@ function nodeParent(): ParentPort {
     if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
   };
   const ports = new NodePorts(post);
-  process.on('disconnect', () => process.exit(0));
+  process.on('disconnect', () => void leaveProcess());
   return {
     postMessage: post,
     onMessage: (listener) => {

@@ -88,10 +88,10 @@ async function workerEngine(plan: TrainerPlan): Promise<TrainingEngine> {
         checkState(plan.state, state);
         return client.call('writeState', { trainer, state: new Map(state) });
       },
-      close: () => client.terminate(),
+      close: () => client.close(),
     };
   } catch (error) {
-    await client.terminate();
+    await client.close();
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
-import { Worker } from 'node:worker_threads';
+import { Worker, workerData } from 'node:worker_threads';
 import { UserError } from '../../shared/errors.ts';
 import { workerUrl } from './worker-url.ts';
 
@@ -30,11 +30,25 @@ export class Transferred<T> {
 
 export type Methods = Readonly<Record<string, (argument: never) => unknown>>;
 
-/** Answers calls that come in over a port, in their order, one at a time. */
+/** What a worker is started with: `[0]` turns 1 when it is to leave, which it must see before its next call. */
+interface WorkerStart {
+  leaving: Int32Array<SharedArrayBuffer>;
+}
+
+/** Wakes a worker that has nothing to do, so that it sees that it is to leave. */
+const leave = 'leave';
+
+/**
+ * Answers calls that come in over a port, in their order, one at a time. When its client closes it, the thread ends
+ * itself between two calls.
+ */
 export function serve(port: MessagePort, methods: Methods): void {
+  const { leaving } = workerData as WorkerStart;
   let last: Promise<void> = Promise.resolve();
-  port.on('message', ({ id, method, argument }: Request) => {
+  port.on('message', (message: Request | typeof leave) => {
     last = last.then(async () => {
+      if (message === leave || Atomics.load(leaving, 0) === 1) process.exit();
+      const { id, method, argument } = message;
       try {
         const handler = methods[method] as ((argument: unknown) => unknown) | undefined;
         if (handler === undefined) throw new Error(`no method ${method}`);
@@ -79,24 +93,54 @@ interface Waiting {
  */
 const stackSizeMb = 32;
 
+/** Those that have not ended yet. */
+const living = new Set<WorkerClient>();
+
+/**
+ * Closes every worker of this process: what `process.exit` needs before it. A thread that is stopped from outside while
+ * ONNX Runtime computes ends the whole process by an abort (its binding can't throw into a thread that is being stopped).
+ *
+ * @param withinMs how long running calls may take to end
+ */
+export async function closeWorkers(withinMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
+  await Promise.race([Promise.all([...living].map((client) => client.close())), late]);
+  clearTimeout(timer);
+}
+
 /** Calls into a worker thread. An idle worker does not keep the process alive. */
 export class WorkerClient {
   readonly #worker: Worker;
+  readonly #leaving: Int32Array<SharedArrayBuffer>;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #ended: Promise<void>;
   #nextId = 0;
   #stopped: Error | undefined;
+  #closing = false;
 
-  constructor(worker: Worker) {
+  /** @param leaving what the worker was started with */
+  constructor(worker: Worker, leaving = new Int32Array(new SharedArrayBuffer(4))) {
     this.#worker = worker;
+    this.#leaving = leaving;
+    living.add(this);
     worker.unref();
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error: unknown) => this.#stop(error instanceof Error ? error.message : String(error)));
-    worker.on('exit', (code) => this.#stop(`exit code ${code}`));
+    this.#ended = new Promise((resolve) => {
+      worker.on('exit', (code) => {
+        living.delete(this);
+        this.#stop(`exit code ${code}`);
+        resolve();
+      });
+    });
   }
 
   /** Starts the worker whose entry is `main/runtime/<name>.entry.ts`. */
   static async start(name: string): Promise<WorkerClient> {
-    return new WorkerClient(new Worker(await workerUrl(name), { resourceLimits: { stackSizeMb } }));
+    const start: WorkerStart = { leaving: new Int32Array(new SharedArrayBuffer(4)) };
+    const worker = new Worker(await workerUrl(name), { resourceLimits: { stackSizeMb }, workerData: start });
+    return new WorkerClient(worker, start.leaving);
   }
 
   /**
@@ -113,26 +157,39 @@ export class WorkerClient {
     });
   }
 
-  /** Ends the worker; calls that still wait are rejected. */
+  /** Ends the worker as soon as the call that it computes has ended; calls that still wait are rejected at once. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#stop('closed');
+    Atomics.store(this.#leaving, 0, 1);
+    this.#worker.ref();
+    this.#worker.postMessage(leave);
+    await this.#ended;
+  }
+
+  /** Stops the worker in the middle of a call, which is rejected. Only for plain JavaScript: see `closeWorkers`. */
   async terminate(): Promise<void> {
-    this.#stopped ??= new UserError('workerClosed', 'The compute worker was closed while work was waiting.');
+    this.#closing = true;
+    this.#stop('closed');
     await this.#worker.terminate();
   }
 
   #settle(reply: Reply): void {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0 && !this.#closing) this.#worker.unref();
     if ('failure' in reply) waiting?.reject(revive(reply.failure));
     else waiting?.resolve(reply.result);
   }
 
   #stop(why: string): void {
-    this.#stopped ??= new UserError(
-      'workerStopped',
-      `The compute worker stopped unexpectedly (${why}).`,
-      'Free memory or choose fewer threads, then try again; `twinspect doctor` shows what this machine has.',
-    );
+    this.#stopped ??= this.#closing
+      ? new UserError('workerClosed', 'The compute worker was closed while work was waiting.')
+      : new UserError(
+          'workerStopped',
+          `The compute worker stopped unexpectedly (${why}).`,
+          'Free memory or choose fewer threads, then try again; `twinspect doctor` shows what this machine has.',
+        );
     for (const { reject } of this.#waiting.values()) reject(this.#stopped);
     this.#waiting.clear();
   }

@@ -50,7 +50,7 @@ export class SessionWorker {
 
   /** Ends the thread with all its sessions; runs that still wait are rejected. */
   close(): Promise<void> {
-    return this.#client.terminate();
+    return this.#client.close();
   }
 }
 

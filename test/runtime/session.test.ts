@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { UserError } from '../../shared/errors.ts';
 import { OnnxGraph } from '../../main/onnx/graph.ts';
 import { WorkerClient } from '../../main/runtime/rpc.ts';
 import { chooseProvider, listProviders } from '../../main/runtime/providers.ts';
@@ -85,6 +86,20 @@ describe('sessions', () => {
     const stopped = { name: 'UserError', code: 'workerStopped', message: expect.stringContaining('boom') as string };
     await expect(client.call('run', {})).rejects.toMatchObject(stopped);
     await expect(client.call('run', {})).rejects.toMatchObject(stopped);
+  });
+
+  it('closes at any moment of a run without ending the process', async () => {
+    for (const waitMs of [0, 2, 5, 10, 20, 40]) {
+      const session = await openSession(slow(), { threads: 1 });
+      const run = session.run(slowFeeds);
+      const outcome = run.then(
+        () => 'ended',
+        (error: unknown) => (error as UserError).code,
+      );
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await session.close();
+      expect(['ended', 'workerClosed']).toContain(await outcome);
+    }
   });
 
   it('says what is wrong with a model that cannot be opened', async () => {
