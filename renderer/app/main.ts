@@ -9,4 +9,4 @@ import { router } from './router.ts';
 
 createApp(App).use(createPinia()).use(i18n).use(router).mount('#app');
 // Not needed for the first picture: the machine's own typefaces come first.
-void import('./styles/cjk.ts');
+void import('./styles/more-typefaces.ts');

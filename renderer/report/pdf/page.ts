@@ -19,16 +19,16 @@ export function html(
 }
 
 /** The typefaces of the window, which the printer serves; what it lacks the machine may have. */
-const fonts =
-  "'Inter Variable', 'Noto Sans KR', 'Noto Sans SC', Inter, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
+const fonts = "Inter, 'Noto Sans KR', 'Noto Sans SC', 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif";
 
 /** Han characters have other forms in Chinese than in Korean. */
 const chineseFonts = fonts.replace("'Noto Sans KR', 'Noto Sans SC'", "'Noto Sans SC', 'Noto Sans KR'");
 
+/** Letters as they are written: other forms of a hyphen, and pairs moved together, are lost or torn when text is searched. */
 const styles = `
 @page { size: A4; margin: 16mm 14mm 20mm; }
 * { box-sizing: border-box; }
-body { margin: 0; color: #16191f; font: 10pt/1.4 ${fonts}; font-variant-numeric: tabular-nums; }
+body { margin: 0; color: #16191f; font: 10pt/1.4 ${fonts}; font-variant-ligatures: none; font-kerning: none; }
 header { border-bottom: 1.5pt solid #16191f; padding-bottom: 3mm; margin-bottom: 5mm; }
 h1 { font-size: 20pt; margin: 0; line-height: 1.15; }
 h2 { font-size: 12.5pt; margin: 7mm 0 2mm; break-after: avoid; }
