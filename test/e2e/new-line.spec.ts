@@ -12,6 +12,8 @@ import {
   startStation,
   train,
   until,
+  cancelSampleTraining,
+  makeProject,
 } from './station.ts';
 
 /** The text of a PDF, page by page. */
@@ -33,30 +35,10 @@ test('a new line: folder, train, thresholds, inspect, answer, one more product, 
   const station = await startStation(data);
   const { window } = station;
   try {
-    // The sample's own training would only take the machine's time.
-    const [sample] = await until(
-      'the sample project',
-      () => ask(window, 'projects.list', {}),
-      (projects) => projects.length === 1,
-    );
-    const run = await until(
-      'its training',
-      () => ask(window, 'training.current', { projectId: sample!.id }),
-      (state) => state?.state === 'running',
-    );
-    await ask(window, 'training.cancel', { id: run!.id });
-    await until(
-      'its end',
-      () => ask(window, 'training.current', { projectId: sample!.id }),
-      (state) => state?.state === 'cancelled',
-    );
+    await cancelSampleTraining(window);
 
     // By the window's own form.
-    await window.getByRole('link', { name: 'Project' }).click();
-    await window.getByRole('button', { name: 'New project' }).first().click();
-    await window.getByLabel('Name').fill('Line 3');
-    await window.getByRole('dialog').getByRole('button', { name: 'New project' }).click();
-    await expect(window.getByRole('heading', { name: 'Line 3' })).toBeVisible();
+    await makeProject(window, 'Line 3');
     const project = (await ask(window, 'projects.list', {})).find(({ name }) => name === 'Line 3')!;
     const projectId = project.id;
 

@@ -92,6 +92,36 @@ export async function until<T>(
   }
 }
 
+/** Cancels the training of the sample project, which would only take the machine's time. */
+export async function cancelSampleTraining(window: Page): Promise<void> {
+  const [sample] = await until(
+    'the sample project',
+    () => ask(window, 'projects.list', {}),
+    (projects) => projects.length === 1,
+  );
+  const projectId = sample!.id;
+  const run = await until(
+    'its training',
+    () => ask(window, 'training.current', { projectId }),
+    (state) => state?.state === 'running',
+  );
+  await ask(window, 'training.cancel', { id: run!.id });
+  await until(
+    'its end',
+    () => ask(window, 'training.current', { projectId }),
+    (state) => state?.state === 'cancelled',
+  );
+}
+
+/** Makes a project by the window's own form. */
+export async function makeProject(window: Page, name: string): Promise<void> {
+  await window.getByRole('link', { name: 'Project' }).click();
+  await window.getByRole('button', { name: 'New project' }).first().click();
+  await window.getByLabel('Name').fill(name);
+  await window.getByRole('dialog').getByRole('button', { name: 'New project' }).click();
+  await expect(window.getByRole('heading', { name })).toBeVisible();
+}
+
 /** Trains the project and waits for the model. */
 export async function train(
   window: Page,

@@ -1,7 +1,18 @@
 import { expect, test } from '@playwright/test';
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ask, freshFolder, keepScreen, papers, removeFolder, startStation, train, until } from './station.ts';
+import {
+  ask,
+  freshFolder,
+  keepScreen,
+  papers,
+  removeFolder,
+  startStation,
+  train,
+  until,
+  cancelSampleTraining,
+  makeProject,
+} from './station.ts';
 
 test('a study: planned, judged by keys, survives a restart, results and report; then a candidate beside the line', async () => {
   test.setTimeout(480_000);
@@ -9,28 +20,8 @@ test('a study: planned, judged by keys, survives a restart, results and report; 
   let station = await startStation(data);
   try {
     let { window } = station;
-    // The sample's own training would only take the machine's time.
-    const [sample] = await until(
-      'the sample project',
-      () => ask(window, 'projects.list', {}),
-      (projects) => projects.length === 1,
-    );
-    const run = await until(
-      'its training',
-      () => ask(window, 'training.current', { projectId: sample!.id }),
-      (state) => state?.state === 'running',
-    );
-    await ask(window, 'training.cancel', { id: run!.id });
-    await until(
-      'its end',
-      () => ask(window, 'training.current', { projectId: sample!.id }),
-      (state) => state?.state === 'cancelled',
-    );
-    await window.getByRole('link', { name: 'Project' }).click();
-    await window.getByRole('button', { name: 'New project' }).first().click();
-    await window.getByLabel('Name').fill('Line 3');
-    await window.getByRole('dialog').getByRole('button', { name: 'New project' }).click();
-    await expect(window.getByRole('heading', { name: 'Line 3' })).toBeVisible();
+    await cancelSampleTraining(window);
+    await makeProject(window, 'Line 3');
     await window.getByRole('link', { name: 'Studies' }).click();
     const projectId = (await ask(window, 'projects.list', {})).find(({ name }) => name === 'Line 3')!.id;
     const kind = readdirSync(papers).sort()[0]!;
