@@ -5,26 +5,11 @@
  */
 import { makeSampleProject } from '../../main/station/sample-project.ts';
 import { pictureHandlers } from '../../main/station/pictures.ts';
-import { openStore } from '../../main/store/store.ts';
 import { newModel } from '../store/new-model.ts';
+import { openDyingStore } from './dying-store.ts';
 
 const [folder = '', pictures = '', step = '0'] = process.argv.slice(2);
-const store = await openStore(folder);
-let left = Number(step);
-const { database } = store;
-const [run, exec] = [database.run.bind(database), database.exec.bind(database)];
-function count(): void {
-  left -= 1;
-  if (left === 0) process.kill(process.pid, 'SIGKILL');
-}
-database.run = (...given) => {
-  count();
-  return run(...given);
-};
-database.exec = (sql) => {
-  count();
-  exec(sql);
-};
+const store = await openDyingStore(folder, Number(step));
 
 /** Trains in no time. Of a run that was killed nothing is left: taking one up again is the training's own business. */
 class QuickTraining {

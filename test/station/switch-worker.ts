@@ -4,25 +4,10 @@
  * Says `done` when there are no that many steps.
  */
 import { ModelService } from '../../main/station/models.ts';
-import { openStore } from '../../main/store/store.ts';
+import { openDyingStore } from './dying-store.ts';
 
 const [folder = '', projectId = '', what = '', step = '0'] = process.argv.slice(2);
-const store = await openStore(folder);
-let left = Number(step);
-const { database } = store;
-const [run, exec] = [database.run.bind(database), database.exec.bind(database)];
-function count(): void {
-  left -= 1;
-  if (left === 0) process.kill(process.pid, 'SIGKILL');
-}
-database.run = (...given) => {
-  count();
-  return run(...given);
-};
-database.exec = (sql) => {
-  count();
-  exec(sql);
-};
+const store = await openDyingStore(folder, Number(step));
 const context = { folder: store.folder, store, emit: () => undefined, now: () => new Date().toISOString() };
 const models = new ModelService(context, {
   feeds: {
