@@ -1,6 +1,7 @@
 import type { FeedState } from '../../shared/ipc/inspection.ts';
 import type { StationContext } from './context.ts';
 import { FaultBook } from './fault-book.ts';
+import { lotOf } from './kept-lot.ts';
 import { RunState } from './run-state.ts';
 
 /** Between two words about a feed, unless its state changes. */
@@ -31,7 +32,7 @@ export class FeedStates {
   of(projectId: string): RunState {
     let run = this.#runs.get(projectId);
     if (run === undefined) {
-      run = new RunState(projectId, this.#context.now());
+      run = new RunState(projectId, this.#context.now(), lotOf(this.#context, projectId, null));
       this.#runs.set(projectId, run);
     }
     return run;

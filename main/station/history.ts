@@ -5,6 +5,7 @@ import type { HandlersOf } from '../ipc/handler.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
 import { exportHistory } from './history-export.ts';
+import { lotOf } from './kept-lot.ts';
 
 /** The history: pages, counts, exports. */
 export function historyHandlers(context: StationContext): HandlersOf<'history'> {
@@ -74,7 +75,8 @@ function partOf(part: StationPart | null, partId: number): StationPart {
 export function recipeHandlers(context: StationContext): HandlersOf<'recipes'> {
   const { store } = context;
   return {
-    'recipes.list': ({ projectId }) => store.recipes.list(projectId),
+    'recipes.list': ({ projectId }) =>
+      store.recipes.list(projectId).map((recipe) => ({ ...recipe, nextLot: lotOf(context, projectId, recipe) })),
     'recipes.save': (given, caller) =>
       store.transaction(() => {
         store.projects.get(given.projectId);

@@ -20,7 +20,7 @@ export class RunState {
   skippedFrames = 0;
   /** Whether a person wants it to run. */
   wanted = false;
-  lot = '';
+  lot: string;
   #up = false;
   #engine = '';
   #faults = new Map<string, FeedFault & { acknowledged: boolean }>();
@@ -30,8 +30,10 @@ export class RunState {
   #shown: FeedState['state'] = 'stopped';
   #since: string;
 
-  constructor(projectId: string, now: string) {
+  /** @param lot that holds until a run begins */
+  constructor(projectId: string, now: string, lot: string) {
     this.projectId = projectId;
+    this.lot = lot;
     this.#since = now;
   }
 
@@ -140,6 +142,7 @@ export class RunState {
       since: this.#since,
       fault: fault ?? null,
       counters: { ...this.counters },
+      lot: this.lot,
       skippedFrames: this.skippedFrames,
       modelId: this.modelId,
       engine: this.#engine,

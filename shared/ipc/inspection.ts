@@ -19,6 +19,8 @@ export const feedState = z.object({
     .object({ code: d.shortText, message: z.string(), remedy: z.string().nullable(), acknowledged: z.boolean() })
     .nullable(),
   counters: d.counters,
+  /** Lot of the next part, where its file or folder names none. */
+  lot: d.shortText,
   /** Triggered frames are always judged; free-running ones may be skipped, and are counted. */
   skippedFrames: z.int(),
   modelId: d.id.nullable(),
@@ -30,7 +32,8 @@ export type FeedState = z.infer<typeof feedState>;
 
 /** Feeds, judging, and a person's answers. */
 export const inspectionChannels = {
-  'recipes.list': query('operator', inProject, z.array(d.recipe)),
+  /** `nextLot`: what a feed that is started now gives its parts; set at the line, or the feed's own. */
+  'recipes.list': query('operator', inProject, z.array(d.recipe.extend({ nextLot: d.shortText }))),
   'recipes.save': command('engineer', d.recipe.omit({ updatedAt: true }).extend({ id: d.id.nullable() }), d.recipe),
   'recipes.remove': command('engineer', z.object({ recipeId: d.id }), done),
   /** What a file-name pattern reads from some names. */

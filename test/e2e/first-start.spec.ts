@@ -60,6 +60,7 @@ test('first start: a model trains before our eyes, a part fails with its heat ma
     expect(served.heat!.width).toBeGreaterThan(0);
     expect(served.foreign).toBeNull();
 
+    await ask(window, 'feed.setLot', { projectId, lot: 'L-4711' });
     const before = await ask(window, 'feed.stop', { projectId });
     const { presented, pass, fail, review, noDecision } = before.counters;
     expect(presented).toBe(pass + fail + review + noDecision);
@@ -73,6 +74,8 @@ test('first start: a model trains before our eyes, a part fails with its heat ma
     });
     expect(page.parts.length).toBeGreaterThanOrEqual(Math.min(500, presented));
     expect(page.parts.every((part) => part.verdict !== null)).toBe(true);
+    // Before any part comes the line shows the lot that the next one will have.
+    await expect(station.window.getByRole('button', { name: /^Lot/ })).toContainText('L-4711');
   } finally {
     await station.close();
     removeFolder(data);

@@ -49,6 +49,7 @@ export class FakeLive {
       since: new Date().toISOString(),
       fault: null,
       counters: this.#counters,
+      lot: '2291',
       skippedFrames: 0,
       modelId: 'm2',
       engine: 'cpu',
@@ -63,6 +64,10 @@ export class FakeLive {
     this.#state = { ...this.#state, since: new Date().toISOString(), ...change, counters: { ...this.#counters } };
     this.#tell(this.#state);
     return this.#state;
+  }
+
+  setLot(lot: string): FeedState {
+    return this.#set({ lot });
   }
 
   stateOf(projectId: string): FeedState {

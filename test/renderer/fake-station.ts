@@ -153,7 +153,8 @@ const answers: Answers = {
   },
   'classes.list': ({ projectId }) => data.classes.filter((one) => one.projectId === projectId),
   'models.list': ({ projectId }) => data.models.filter((one) => one.projectId === projectId),
-  'recipes.list': ({ projectId }) => data.recipes.filter((one) => one.projectId === projectId),
+  'recipes.list': ({ projectId }) =>
+    data.recipes.filter((one) => one.projectId === projectId).map((one) => ({ ...one, nextLot: one.lot })),
   'recipes.save': (recipe) => {
     const saved = { ...recipe, id: recipe.id ?? `r${data.recipes.length + 1}`, updatedAt: now() };
     data.recipes = [...data.recipes.filter((one) => one.id !== saved.id), saved];
@@ -245,7 +246,7 @@ const answers: Answers = {
   'drift.cameraSettings': () => ({}),
   'feed.setLot': ({ lot }) => {
     data.recipes.forEach((one) => (one.lot = lot));
-    return live.stateOf('papers');
+    return live.setLot(lot);
   },
   'feed.openLive': ({ projectId }) => {
     live.open(projectId);

@@ -7,6 +7,7 @@ import { UserError } from '../../shared/errors.ts';
 import type { StationEvent } from '../../shared/ipc/contract.ts';
 import type { FeedSource, Recipe } from '../../shared/station/domain.ts';
 import type { StationContext } from '../../main/station/context.ts';
+import { recipeHandlers } from '../../main/station/history.ts';
 import { FeedService } from '../../main/station/feed.ts';
 import { newId, StationFiles } from '../../main/store/files.ts';
 import { openStore, type Store } from '../../main/store/store.ts';
@@ -20,15 +21,19 @@ let feeds: FeedService;
 let host: LocalHost;
 let projectId: string;
 let events: StationEvent[];
+let context: StationContext;
+/** Added to the station's clock. */
+let clockOffMs: number;
 
 async function openStation(): Promise<void> {
   store = await openStore(path.join(root, 'station'));
   events = [];
-  const context: StationContext = {
+  clockOffMs = 0;
+  context = {
     folder: store.folder,
     store,
     emit: (event) => void events.push(event),
-    now: () => new Date().toISOString(),
+    now: () => new Date(Date.now() + clockOffMs).toISOString(),
   };
   host = new LocalHost();
   feeds = new FeedService(context, { host, times: { heartbeatMs: 1000, firstWaitMs: 1 } });
@@ -263,4 +268,38 @@ test('acknowledging a fault is kept with it; the lot of a running feed can be ch
   await until(() => feeds.state(projectId).state === 'fault');
   await feeds.handlers['feed.acknowledge']({ projectId }, caller);
   expect(feeds.state(projectId).fault).toMatchObject({ acknowledged: true });
+});
+
+test('the lot set at the line is shown and holds after a restart, whatever the clock does, until its feed is changed', async () => {
+  await mkdir(path.join(root, 'in'));
+  const line = recipe({});
+  const other = recipe({}, { name: 'other', lot: 'L5' });
+  const caller = { userId: null, name: 'Ann', role: 'operator' } as const;
+  /** What the line shows of each feed while it is stopped. */
+  const shown = async () => {
+    const list = await recipeHandlers(context)['recipes.list']({ projectId }, caller);
+    return Object.fromEntries(list.map(({ id, nextLot }) => [id, nextLot]));
+  };
+  expect(await shown()).toEqual({ [line.id]: 'L0', [other.id]: 'L5' });
+  await feeds.start(line);
+  expect(feeds.state(projectId).lot).toBe('L0');
+  clockOffMs = -86_400_000;
+  expect(await feeds.handlers['feed.setLot']({ projectId, lot: 'L9' }, caller)).toMatchObject({ lot: 'L9' });
+  await feeds.close();
+  store.close();
+
+  await openStation();
+  expect(feeds.state(projectId).lot).toBe('L9');
+  expect(await shown()).toEqual({ [line.id]: 'L9', [other.id]: 'L9' });
+  expect(await feeds.start(store.recipes.get(line.id))).toMatchObject({ lot: 'L9' });
+  await put('a.png', 10);
+  await until(decided(1));
+  expect(store.parts.get(1)).toMatchObject({ lot: 'L9' });
+  await feeds.stop(projectId);
+
+  clockOffMs = -2 * 86_400_000;
+  const changed = store.recipes.save({ ...line, lot: 'L7', updatedAt: context.now() });
+  const fresh = recipe({}, { name: 'new', lot: 'L8', updatedAt: context.now() });
+  expect(await shown()).toEqual({ [changed.id]: 'L7', [other.id]: 'L9', [fresh.id]: 'L8' });
+  expect(await feeds.start(changed)).toMatchObject({ lot: 'L7' });
 });

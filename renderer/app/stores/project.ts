@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
-import type { PartClass, Project, Recipe, StationModel } from '../../../shared/station/domain.ts';
+import type { ChannelOutput } from '../../../shared/ipc/contract.ts';
+import type { PartClass, Project, StationModel } from '../../../shared/station/domain.ts';
 import { attempt, call } from '../station-client.ts';
 
 const rememberedKey = 'twinspect.project';
@@ -11,7 +12,7 @@ export const useProject = defineStore('project', () => {
   const projectId = ref<string | null>(null);
   const classes = shallowRef<PartClass[]>([]);
   const models = shallowRef<StationModel[]>([]);
-  const recipes = shallowRef<Recipe[]>([]);
+  const recipes = shallowRef<ChannelOutput<'recipes.list'>>([]);
   const loaded = ref(false);
 
   const project = computed(() => projects.value.find((one) => one.id === projectId.value) ?? null);
