@@ -39,6 +39,8 @@ export interface Dinov2Weights {
   readonly patch: number;
   /** Side of the stored square table of positions, 37 for the public models. */
   readonly storedGrid: number;
+  /** The file to open them by: the only one, or the index of the shards. */
+  readonly path: string;
   /** Files that hold the weights: one, or all shards. */
   readonly files: readonly string[];
   /** Bytes of these files together. */
@@ -61,6 +63,8 @@ export type EncoderWeights = Pick<
 export interface ExpectedDinov2 {
   readonly size?: Dinov2Size;
   readonly registers?: number;
+  /** Which backbone of the registry they are expected for; without it, it's a preset that expects them. */
+  readonly id?: string;
   /** Accept networks of other sizes, with this many heads. For tests: the public files have the public sizes. */
   readonly customHeads?: number;
 }
@@ -195,11 +199,18 @@ function checkExpected(path: string, layout: Dinov2Layout, expected: ExpectedDin
     ...(size === undefined ? [] : [vitName(size)]),
     ...(registers === undefined ? [] : [registers > 0 ? `with ${registers} registers` : 'without registers']),
   ].join(' ');
-  throw new UserError(
-    'backboneMismatch',
-    `${path} is ${describeKind(layout)}; the preset expects ${wanted}.`,
-    'Give the weights the preset names, or choose the preset that fits these.',
-  );
+  const what = `${path} is ${describeKind(layout)};`;
+  throw expected.id === undefined
+    ? new UserError(
+        'backboneMismatch',
+        `${what} the preset expects ${wanted}.`,
+        'Give the weights the preset names, or choose the preset that fits these.',
+      )
+    : new UserError(
+        'backboneMismatch',
+        `${what} "${expected.id}" is ${wanted}.`,
+        'Give the weights of that backbone, or name the backbone that these are ("twinspect backbone list").',
+      );
 }
 
 function describeTypes({ tensors }: Pick<WeightFile, 'tensors'>): string {
@@ -250,6 +261,7 @@ export async function openDinov2Weights(path: string, expected: ExpectedDinov2 =
     heads,
     patch,
     storedGrid,
+    path: file.path,
     files: file.files,
     bytes: file.bytes,
     hash: await hashFiles(file.files),

@@ -74,7 +74,11 @@ export async function openConnection(options: ConnectionOptions = {}): Promise<C
         checkRedirect(start, url, next, allowed);
         url = next;
       }
-      throw new UserError('redirectEndless', `${start.host} sends from one address to the next without end.`);
+      throw new UserError(
+        'redirectEndless',
+        `${start.host} sends from one address to the next without end.`,
+        'Use another source with --url.',
+      );
     },
   };
 }

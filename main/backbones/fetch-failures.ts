@@ -1,5 +1,5 @@
 import { UserError } from '../../shared/errors.ts';
-import { ProxyRefused } from './fetch-connection.ts';
+import { proxyOf, ProxyRefused } from './fetch-connection.ts';
 
 /** A break that another try may mend. */
 export class TryAgain extends Error {
@@ -28,7 +28,7 @@ export class TryAgain extends Error {
     }
     return new UserError(
       'fetchMissing',
-      `${url.host} has no such file (status ${status}): ${url.href}`,
+      `${url.host} has no file ${url.href} (status ${status}).`,
       'Use another source with --url, or download the file by other means and use "twinspect backbone import".',
     );
   }
@@ -64,10 +64,12 @@ export function failureOf(error: unknown, url: URL): unknown {
       { cause: error },
     );
   }
+  // With a proxy, only the proxy's own connection can fail to come about.
+  const proxy = proxyOf(url)?.host;
   if (code === 'ENOTFOUND') {
     return new UserError(
       'hostUnknown',
-      `The host ${host} is not known here: there may be no network.`,
+      `The ${proxy === undefined ? 'host' : 'proxy'} ${proxy ?? host} is not known here: there may be no network.`,
       'Check the network and HTTPS_PROXY; without a network use "twinspect backbone import FILE".',
       { cause: error },
     );
@@ -78,7 +80,11 @@ export function failureOf(error: unknown, url: URL): unknown {
     });
   }
   if (/^ECONN|^ETIMEDOUT$|^EPIPE$|^EAI_AGAIN$|^E(NET|HOST)UNREACH$|^HPE_/.test(code)) {
-    return new TryAgain(`The connection to ${host} broke (${code})`, undefined, { cause: error });
+    return new TryAgain(
+      `The connection to ${host}${proxy === undefined ? '' : ` through the proxy ${proxy}`} broke (${code})`,
+      undefined,
+      { cause: error },
+    );
   }
   return error;
 }

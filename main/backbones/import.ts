@@ -32,7 +32,7 @@ const blockBytes = 4 << 20;
 
 /**
  * Copies a weight file that was carried in by hand into the store: `.safetensors`, the index of a sharded file (with its
- * shards beside it), or an original `.pth`. It's looked at first, so that a wrong file is told before it is copied, and
+ * shards beside it), an original `.pth`, or the folder that holds one of these. It's looked at first, so that a wrong file is told before it is copied, and
  * the copy counts only when it is complete and synced.
  *
  * @returns the record that now stands in the store, and the file in words
@@ -45,8 +45,7 @@ export async function importBackbone(
   const asked = options.id === undefined ? undefined : findBackbone(options.registry, options.id);
   const facts = await (options.identify ?? identifyWeights)(file, asked);
   const entry = asked ?? backboneOf(options.registry, facts);
-  const index = /\.index\.json$/i.test(file) ? [path.resolve(file)] : [];
-  const sources = [...index, ...facts.files.map((one) => path.resolve(one))];
+  const sources = [...new Set([facts.path, ...facts.files].map((one) => path.resolve(one)))];
   return withBackboneLock(options.store, entry.id, async () => {
     const folder = backboneFolder(options.store, entry.id);
     const temporary = path.join(folder, 'import.partial');

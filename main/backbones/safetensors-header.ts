@@ -113,7 +113,8 @@ function parseMetadata(name: string, value: unknown): Map<string, string> {
 export function headerLength(start: Uint8Array, fileBytes: number, name: string): number {
   if (start.byteLength < 8) throw brokenSafetensors(name, 'it is too short to hold a header');
   const declared = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
-  if (declared > BigInt(maxHeaderBytes)) throw brokenSafetensors(name, `its header claims ${declared} bytes`);
+  if (declared > BigInt(maxHeaderBytes))
+    throw brokenSafetensors(name, 'it does not begin like one, nor like a PyTorch archive');
   const headerBytes = Number(declared);
   if (8 + headerBytes > fileBytes) throw brokenSafetensors(name, 'its header is cut off');
   return headerBytes;

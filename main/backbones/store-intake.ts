@@ -3,9 +3,10 @@ import * as nodeFs from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import { writeError } from '../system/atomic-file.ts';
-import { dinov2Sizes, openDinov2Weights, type Dinov2Size, type Dinov2Weights } from './dinov2.ts';
+import { dinov2Sizes, openDinov2Weights, type Dinov2Size } from './dinov2.ts';
 import type { BackboneEntry, BackboneRegistry, ExternalBackbone } from './registry.ts';
 import { backboneFolder } from './store.ts';
+import { readWeight, Scratch } from './weight-tensor.ts';
 
 /** What a look at a weight file tells. */
 export interface WeightFacts {
@@ -14,13 +15,15 @@ export interface WeightFacts {
   statement: string;
   size: Dinov2Size | 'custom';
   registers: number;
-  /** All files, absolute: one, or the shards. */
+  /** The file to open: the only one, or the index of the shards. */
+  path: string;
+  /** Files that hold numbers: one, or the shards. */
   files: readonly string[];
 }
 
 /**
- * Looks at a weight file without loading it.
- * @throws UserError as `openDinov2Weights`; `backboneMismatch` when it isn't what `entry` is
+ * Looks at a weight file, its numbers included: one that is no number would only be found when a training has begun.
+ * @throws UserError as `openDinov2Weights` and `readWeight`; `backboneMismatch` when it isn't what `entry` is
  */
 export type Identify = (file: string, entry: BackboneEntry | undefined) => Promise<WeightFacts>;
 
@@ -36,10 +39,16 @@ export async function identifyWeights(file: string, entry: BackboneEntry | undef
   }
   const size = architecture && sizeOf(architecture.embedDim);
   const expected =
-    architecture === undefined ? {} : { registers: architecture.registers, ...(size !== undefined && { size }) };
-  const weights: Dinov2Weights = await openDinov2Weights(file, expected);
-  const { naming, statement, registers, files } = weights;
-  return { naming, statement, size: weights.size, registers, files };
+    architecture === undefined
+      ? {}
+      : { id: entry!.id, registers: architecture.registers, ...(size !== undefined && { size }) };
+  const { tensors, naming, statement, size: found, registers, path, files } = await openDinov2Weights(file, expected);
+  const scratch = new Scratch();
+  for (const [name, tensor] of tensors) {
+    scratch.reset();
+    await readWeight(tensor, name, scratch.take);
+  }
+  return { naming, statement, size: found, registers, path, files };
 }
 
 /**

@@ -10,6 +10,8 @@ import type { StoredTensor } from './weight-tensor.ts';
 export interface WeightFile {
   /** Floating-point tensors by name. */
   readonly tensors: Map<string, StoredTensor>;
+  /** The file to open: the only one, or the index of several. */
+  readonly path: string;
   /** Files that hold them: one, or all shards in order of name. */
   readonly files: string[];
   /** Size of these files together. */
@@ -33,16 +35,19 @@ function invalid(file: string, what: string, remedy = 'Fetch or export the file 
 /** The file to open in a folder, by the names weight files are published under. */
 async function fileInFolder(folder: string): Promise<string> {
   const names = (await readdir(folder)).sort();
+  const weights = names.filter((name) => /\.(safetensors|pth|bin|pt)$/.test(name));
   const found =
     names.find((name) => name === 'model.safetensors') ??
     names.find((name) => name.endsWith('.safetensors.index.json')) ??
-    (names.filter((name) => /\.(safetensors|pth|bin|pt)$/.test(name)).length === 1
-      ? names.find((name) => /\.(safetensors|pth|bin|pt)$/.test(name))
-      : undefined);
-  if (found === undefined) {
-    throw new UserError('fileUnreadable', `${folder} holds no weight file, or several.`, 'Name the file itself.');
+    (weights.length === 1 ? weights[0] : undefined);
+  if (found !== undefined) return path.join(folder, found);
+  if (weights.length === 0) {
+    const what = `${folder} holds no weight file (.safetensors, .pth, .pt or .bin).`;
+    throw new UserError('fileUnreadable', what, 'Name another folder, or the file itself.');
   }
-  return path.join(folder, found);
+  const some = weights.slice(0, 3).join(', ') + (weights.length > 3 ? ', ...' : '');
+  const what = `${folder} holds ${weights.length} weight files (${some}) and no index of theirs.`;
+  throw new UserError('fileUnreadable', what, 'Name the file itself; parts need their index beside them.');
 }
 
 /** What the first bytes say a file is. */
@@ -120,7 +125,7 @@ async function openShards(file: string): Promise<WeightFile> {
   if (missing !== undefined) {
     throw invalid(file, `its index places the tensor '${missing.slice(0, 120)}' where it is not`);
   }
-  return { tensors, files, bytes };
+  return { tensors, path: file, files, bytes };
 }
 
 /**
@@ -146,8 +151,16 @@ export async function openWeightFile(given: string): Promise<WeightFile> {
     throw error instanceof UserError ? error : unreadable(file, error);
   }
   if (kind === 'index') return openShards(file);
+  const part = /-(\d{5})-of-(\d{5})\.safetensors$/.exec(path.basename(file));
+  if (part !== null && Number(part[2]) > 1) {
+    throw new UserError(
+      'weightsDamaged',
+      `${file} is only part ${Number(part[1])} of ${Number(part[2])} of a weight file.`,
+      'Give the index (model.safetensors.index.json) with all parts beside it, or the folder that holds them.',
+    );
+  }
   const { tensors } = kind === 'torch' ? await openTorchFile(file) : await openSafetensors(file);
-  return { tensors, files: [file], bytes: size };
+  return { tensors, path: file, files: [file], bytes: size };
 }
 
 /** sha256 of a file; of several, sha256 of their hexadecimal hashes one after the other. */

@@ -270,6 +270,14 @@ describe('files that are not what is needed', () => {
     const empty = path.join(folder, 'empty');
     await mkdir(empty);
     await expect(openDinov2Weights(empty)).rejects.toThrow(/holds no weight file/);
+    const two = path.join(folder, 'two');
+    await mkdir(two);
+    for (const name of ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']) {
+      await writeFile(path.join(two, name), Buffer.alloc(16));
+    }
+    await expect(openDinov2Weights(two)).rejects.toThrow(/holds 2 weight files .* no index of theirs/);
+    const shard = path.join(two, 'model-00002-of-00002.safetensors');
+    await expect(openDinov2Weights(shard)).rejects.toThrow(/only part 2 of 2 of a weight file\. Give the index/);
   });
 
   it('finds an index that places tensors where they are not', async () => {

@@ -374,6 +374,14 @@ describe('the network of a company', () => {
     await expect(get(server.url)).rejects.toMatchObject({ code: 'fetchRefused' });
   });
 
+  test('a proxy that is not there is named', async () => {
+    vi.stubEnv('HTTPS_PROXY', 'http://localhost:1');
+    const notices: string[] = [];
+    const run = get('https://weights.example/x', { onNotice: (notice) => notices.push(notice) });
+    await expect(run).rejects.toMatchObject({ code: 'fetchFailed' });
+    expect(notices[0]).toMatch(/weights\.example through the proxy localhost:1 broke \(ECONNREFUSED\)/);
+  });
+
   test.each([
     ['https://a.example.com/x', { HTTPS_PROXY: 'http://p:1' }, 'p:1'],
     ['https://a.example.com/x', { HTTPS_PROXY: 'p:1', NO_PROXY: '.example.com' }, null],

@@ -1,12 +1,16 @@
 /** ViT-S/14 with 4 registers at its real size, with seeded numbers: the whole way from weight file to results. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDinov2Weights, parameterCount } from '../../main/backbones/dinov2.ts';
+import { importBackbone } from '../../main/backbones/import.ts';
+import { readRegistry } from '../../main/backbones/registry.ts';
 import { writeSeededWeights, type SeededWeightsOptions } from '../../main/backbones/seeded-weights.ts';
+import { locateBackbone, readStored } from '../../main/backbones/store.ts';
 import { writeTeacherGraph, type TeacherPrecision } from '../../main/backbones/teacher-graph.ts';
+import { modelsDir } from '../../main/system/project-root.ts';
 import { openSessionInline, type TensorData } from '../../main/runtime/session.ts';
 
 let folder: string;
@@ -99,5 +103,24 @@ describe('ViT-S/14 at its real size', () => {
       /'blocks\.7\.mlp\.fc1\.weight' holds NaN/,
     );
     expect(existsSync(graph)).toBe(false);
+    // Import finds it before it takes the place of a good one.
+    const options = { store: path.join(folder, 'store'), registry: await readRegistry(modelsDir()) };
+    await expect(importBackbone(file, options)).rejects.toThrow(/'blocks\.7\.mlp\.fc1\.weight' holds NaN/);
+    expect(await readStored(options.store, 'dinov2-with-registers-small')).toBeNull();
+  }, 300_000);
+
+  it('is imported from a folder of parts, and found and opened again', async () => {
+    const parts = path.join(folder, 'parts');
+    await mkdir(parts);
+    await writeSeededWeights(path.join(parts, 'model.safetensors.index.json'), { size: 'small', form: 'sharded' });
+    const [store, registry] = [path.join(folder, 'store'), await readRegistry(modelsDir())];
+    const { record } = await importBackbone(parts, { store, registry });
+    expect(record.main).toBe('model.safetensors.index.json');
+    await rm(parts, { recursive: true });
+    const { path: found } = await locateBackbone(record.id, { store });
+    expect((await openDinov2Weights(found, { size: 'small', registers: 4 })).files).toHaveLength(2);
+
+    const wrong = importBackbone(found, { store, registry, id: 'dinov2-base' });
+    await expect(wrong).rejects.toThrow('is ViT-S/14 with 4 registers; "dinov2-base" is ViT-B/14 without registers.');
   }, 300_000);
 });

@@ -44,7 +44,14 @@ afterEach(async () => {
 
 /** Takes any file for ViT-S with registers. */
 const accept: Identify = (file) =>
-  Promise.resolve({ naming: 'original', statement: `${file} is ViT-S`, size: 'small', registers: 4, files: [file] });
+  Promise.resolve({
+    naming: 'original',
+    statement: `${file} is ViT-S`,
+    size: 'small',
+    registers: 4,
+    path: file,
+    files: [file],
+  });
 
 async function carried(name = 'model.safetensors', content: Buffer = weights): Promise<string> {
   const file = join(folder, name);

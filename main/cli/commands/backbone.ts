@@ -232,10 +232,8 @@ function sayBackbone(reporter: Reporter, entry: BackboneEntry): void {
   reporter.say(`attribution  ${entry.attribution}`);
   reporter.say(`source       ${entry.source}`);
   for (const file of entry.files) {
-    const size = file.bytes === undefined ? 'size not pinned' : `${(file.bytes / 1e6).toFixed(1)} MB`;
-    reporter.say(
-      `file         ${file.path}, ${size}, sha256 ${file.sha256 ?? 'not pinned: recorded when it comes in'}`,
-    );
+    const size = file.bytes === undefined ? 'size not known' : `${(file.bytes / 1e6).toFixed(1)} MB`;
+    reporter.say(`file         ${file.path}, ${size}, sha256 ${file.sha256 ?? 'not known: recorded when it comes in'}`);
     if ('url' in file && file.url !== undefined) reporter.say(`             ${file.url}`);
   }
 }
@@ -243,7 +241,9 @@ function sayBackbone(reporter: Reporter, entry: BackboneEntry): void {
 function sayStored(reporter: Reporter, store: string, record: StoredBackbone): void {
   const { bytes, sha256, naming, checked, how, source, storedAt } = record;
   reporter.say(`stored       ${storedPath(store, record)}, ${(bytes / 1e6).toFixed(1)} MB`);
-  reporter.say(`             sha256 ${sha256} (${checked === 'pinned' ? 'as expected' : 'recorded, not pinned'})`);
+  reporter.say(
+    `             sha256 ${sha256} (${checked === 'pinned' ? 'as expected' : 'none was known: compared with this one from now on'})`,
+  );
   reporter.say(`             ${naming ?? 'unknown'} names; ${how} from ${source} on ${storedAt}`);
 }
 
