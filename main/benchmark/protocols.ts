@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { UserError } from '../../shared/errors.ts';
-import { archivesIn, unpackOnce } from '../datasets/archive.ts';
+import { archivesIn, unpackTogether } from '../datasets/archive.ts';
 import { cifar100Superclasses, cifar10Classes, fashionClasses } from '../datasets/arrays.ts';
 import {
   industrialSources,
@@ -271,15 +271,10 @@ export async function readProtocolData(
     const root = await findRoot(folder, protocol.isRoot);
     if (root !== null) return protocol.read(root, options);
   }
-  for (const folder of folders) {
-    const archives = await archivesIn(folder, protocol.source.archives);
-    if (archives.length === 0) continue;
-    const unpacked: string[] = [];
-    for (const archive of archives) unpacked.push(await unpackOnce(archive, options));
-    for (const place of unpacked) {
-      const root = await findRoot(place, protocol.isRoot);
-      if (root !== null) return protocol.read(root, options);
-    }
+  const archives = (await Promise.all(folders.map((one) => archivesIn(one, protocol.source.archives)))).flat();
+  if (archives.length > 0) {
+    const root = await findRoot(await unpackTogether(archives, options), protocol.isRoot);
+    if (root !== null) return protocol.read(root, options);
   }
   throw await notFound(protocol.source, folders);
 }

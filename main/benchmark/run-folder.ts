@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { UserError } from '../../shared/errors.ts';
 import { removeLeftovers, writeFileAtomic, writeJsonAtomic } from '../system/atomic-file.ts';
 import { metricNames, type GroupResult } from './measure.ts';
+import type { Baseline } from './report.ts';
 
 const runSchema = z.object({
   formatVersion: z.literal(1),
@@ -34,6 +35,9 @@ const groupSchema = z.object({
   latenciesMs: z.array(z.number()),
   pictures: z.array(z.unknown()),
 });
+
+const baselinesFile = path.join('results', 'baselines.json');
+const baselinesSchema = z.array(z.object({ name: z.string(), imageAuroc: z.record(z.string(), number) }));
 
 /**
  * The folder of one benchmark: every finished training and every finished group is a file of its own, written
@@ -123,6 +127,15 @@ export class RunFolder {
     // One line: there may be thousands of pictures.
     const file = path.join(this.path, 'results', unit, groupFile(result.name));
     await writeFileAtomic(file, `${JSON.stringify(result)}\n`);
+  }
+
+  /** Other methods' figures, which belong to the plan as well. */
+  readBaselines(): Promise<Baseline[] | undefined> {
+    return this.#read(baselinesFile, baselinesSchema);
+  }
+
+  async writeBaselines(baselines: readonly Baseline[]): Promise<void> {
+    await writeJsonAtomic(path.join(this.path, baselinesFile), baselines);
   }
 
   async removeModel(unit: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -23,15 +23,64 @@ export interface UnpackOptions {
 
 const kinds = /\.(?:zip|tar|tar\.gz|tgz|tar\.xz)$/i;
 
-/** Archives in a folder that have a set's names, sorted. */
-export async function archivesIn(dir: string, names: RegExp): Promise<string[]> {
+/** With more folders than this a place is no download of one set: its folders are not searched. */
+const mostFolders = 200;
+
+/** An archive of a set. */
+export interface FoundArchive {
+  path: string;
+  /** Folder it lies in, below the one that was named; empty for that one itself. */
+  place: string;
+}
+
+/**
+ * Archives in a folder, and one folder down, that have a set's names (with the folder's in front: Real-IAD publishes
+ * `realiad_jsons.zip` beside `realiad_1024/<class>.zip`), sorted.
+ *
+ * @param dir folder, or one archive of any name
+ */
+export async function archivesIn(dir: string, names: RegExp): Promise<FoundArchive[]> {
   const info = await stat(dir).catch(() => undefined);
-  if (info?.isFile() === true) return kinds.test(dir) ? [dir] : [];
-  const entries = await readdir(dir).catch(() => []);
-  return entries
-    .filter((name) => kinds.test(name) && names.test(name))
-    .sort()
-    .map((name) => join(dir, name));
+  if (info?.isFile() === true) return kinds.test(dir) ? [{ path: dir, place: '' }] : [];
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  const places = entries.flatMap((entry) =>
+    entry.isDirectory() && !entry.name.startsWith('.') ? [{ name: entry.name }] : [],
+  );
+  const found: { name: string; place: string }[] = entries.map(({ name }) => ({ name, place: '' }));
+  for (const { name: place } of places.length <= mostFolders ? places : []) {
+    const below = await readdir(join(dir, place)).catch(() => []);
+    found.push(...below.map((name) => ({ name, place })));
+  }
+  return found
+    .filter(({ name, place }) => kinds.test(name) && (names.test(name) || names.test(`${place}/${name}`)))
+    .map(({ name, place }) => ({ path: join(dir, place, name), place }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/**
+ * Unpacks all archives of a set, each once, and joins them in one folder of links as if they had been unpacked side by
+ * side where they lie: MVTec publishes an archive a class, Real-IAD one a class and one of lists.
+ *
+ * @returns the folder
+ * @throws UserError as `unpackOnce`
+ */
+export async function unpackTogether(archives: readonly FoundArchive[], options: UnpackOptions): Promise<string> {
+  const unpacked: { folder: string; place: string }[] = [];
+  for (const { path, place } of archives) unpacked.push({ folder: await unpackOnce(path, options), place });
+  const [only, ...others] = unpacked;
+  if (only?.place === '' && others.length === 0) return only.folder;
+  const key = createHash('sha256').update(JSON.stringify(unpacked)).digest('hex').slice(0, 12);
+  const joined = join(options.workDir, `joined-${key}`);
+  for (const { folder, place } of unpacked) {
+    await mkdir(join(joined, place), { recursive: true });
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const link = join(joined, place, entry.name);
+      if (!entry.isDirectory() || (await lstat(link).catch(() => undefined)) !== undefined) continue;
+      // A junction needs no right on Windows; elsewhere the kind is ignored.
+      await symlink(join(folder, entry.name), link, 'junction');
+    }
+  }
+  return joined;
 }
 
 /**

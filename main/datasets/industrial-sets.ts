@@ -87,8 +87,9 @@ export const industrialSources = {
       '<class>/train/good/*.png',
       '<class>/test/{good,<defect>}/*.png',
       '<class>/ground_truth/<defect>/<stem>_mask.png',
+      'or mvtec_anomaly_detection.tar.xz, or its archives of one class each: bottle.tar.xz, ...',
     ],
-    archives: /mvtec_anomaly_detection|^(?:carpet|grid|leather|tile|wood|bottle|cable|capsule|hazelnut|metal_nut)\./i,
+    archives: new RegExp(`mvtec_anomaly_detection|^(?:${mvtecClasses.join('|')})\\.`, 'i'),
   },
   'mvtec-loco': {
     title: 'MVTec LOCO AD',
@@ -98,6 +99,7 @@ export const industrialSources = {
       '<class>/train/good/*.png, <class>/validation/good/*.png',
       '<class>/test/{good,logical_anomalies,structural_anomalies}/*.png',
       '<class>/ground_truth/<kind>/<stem>/*.png',
+      'or mvtec_loco_anomaly_detection.tar.xz',
     ],
     archives: /loco/i,
   },
@@ -105,16 +107,22 @@ export const industrialSources = {
     title: 'VisA',
     published: 'https://github.com/amazon-science/spot-diff',
     licence: 'CC BY 4.0',
-    layout: ['split_csv/1cls.csv', '<class>/Data/Images/{Normal,Anomaly}/*.JPG', '<class>/Data/Masks/Anomaly/*.png'],
+    layout: [
+      'split_csv/1cls.csv',
+      '<class>/Data/Images/{Normal,Anomaly}/*.JPG',
+      '<class>/Data/Masks/Anomaly/*.png',
+      'or VisA_20220922.tar, or its split as folders: <class>/{train,test,ground_truth}/{good,bad}',
+    ],
     archives: /visa/i,
   },
   'real-iad': {
     title: 'Real-IAD',
     published: 'https://realiad4ad.github.io/Real-IAD/',
-    licence: 'for research, on request from its authors',
+    licence: 'CC BY-NC-SA 4.0, access on request',
     layout: [
       'realiad_jsons/<class>.json (also realiad_jsons/realiad_jsons/<class>.json)',
       'realiad_1024/<class>/{OK,NG}/... (or realiad_512, realiad_256, realiad_raw)',
+      'or realiad_jsons.zip beside realiad_1024/<class>.zip',
     ],
     archives: /real[-_]?iad/i,
   },
@@ -178,8 +186,12 @@ async function masksOf(folder: string, stem: string): Promise<Pick<PublishedPict
   return { maskPath: maskPaths[0]!, maskPaths };
 }
 
+const visaList = (root: string): string => join(root, 'split_csv', '1cls.csv');
+/** As the set's own script lays its one-class split out (`VisA_pytorch/1cls`). */
+const isVisaSplit = isMvtecRoot(visaClasses);
+
 export async function isVisaRoot(folder: string): Promise<boolean> {
-  return (await kindOf(join(folder, 'split_csv', '1cls.csv'))) === 'file';
+  return (await kindOf(visaList(folder))) === 'file' || (await isVisaSplit(folder));
 }
 
 const visaRow = z.object({
@@ -191,8 +203,9 @@ const visaRow = z.object({
 });
 
 /** Reads VisA by its official one-class split. @throws UserError `datasetInvalid`, `datasetMissing` */
-export async function readVisa(root: string, { classes: asked }: ReadPublishedOptions): Promise<PublishedSet> {
-  const file = join(root, 'split_csv', '1cls.csv');
+export async function readVisa(root: string, options: ReadPublishedOptions): Promise<PublishedSet> {
+  const file = visaList(root);
+  if ((await kindOf(file)) !== 'file') return readMvtec(root, 'VisA', visaClasses, options);
   let rows: unknown[];
   try {
     rows = parse(await readFile(file, 'utf8'), { columns: true, bom: true, trim: true, skip_empty_lines: true });
@@ -215,7 +228,7 @@ export async function readVisa(root: string, { classes: asked }: ReadPublishedOp
       ...(!good && mask !== undefined && mask !== '' && { maskPath: below(root, mask, file) }),
     });
   });
-  return checked('VisA', visaClasses, pictures, asked);
+  return checked('VisA', visaClasses, pictures, options.classes);
 }
 
 export async function isRealIadRoot(folder: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** Published data sets as the benchmarks read them, and what their readers share. */
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import type { PictureRef } from './dataset.ts';
@@ -57,13 +57,20 @@ export async function findRoot(dir: string, isRoot: (folder: string) => Promise<
       if (await isRoot(folder)) return folder;
       const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
       for (const entry of entries) {
-        if (entry.isDirectory() && !entry.name.startsWith('.')) below.push(join(folder, entry.name));
+        if (entry.name.startsWith('.')) continue;
+        const path = join(folder, entry.name);
+        if (entry.isDirectory() || (entry.isSymbolicLink() && (await isFolder(path)))) below.push(path);
       }
     }
     // A folder of thousands of folders is no wrapper around a set.
     level = below.sort().slice(0, 200);
   }
   return null;
+}
+
+/** Whether a link leads to a folder; one that leads nowhere doesn't. */
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 /** Whether all these names are in a folder. */
@@ -96,7 +103,7 @@ export function chooseClasses(
   return { classes: wanted.filter((name) => present.has(name)), warnings };
 }
 
-/** What is said when a set isn't where it should be. */
+/** What is said when a set isn't where it should be, or when no folder was named at all. */
 export async function notFound(source: PublishedSource, dirs: readonly string[]): Promise<UserError> {
   const { title, published, licence, layout } = source;
   const found: string[] = [];
@@ -109,8 +116,9 @@ export async function notFound(source: PublishedSource, dirs: readonly string[])
   }
   return new UserError(
     'datasetMissing',
-    `${title} was not found.\nIt is published at ${published}\nLicence: ${licence}\nExpected below --data, unpacked` +
-      ` or as the archives published:\n${layout.map((line) => `  ${line}`).join('\n')}\nFound:\n${found.join('\n')}\n`,
+    `${title} ${dirs.length === 0 ? 'is needed, and no data was named' : 'was not found'}.\nIt is published at ${published}\nLicence: ${licence}\nExpected below --data, unpacked` +
+      ` or as the archives published:\n${layout.map((line) => `  ${line}`).join('\n')}\n` +
+      (found.length === 0 ? '' : `Found:\n${found.join('\n')}\n`),
     'Download it from there (Twinspect fetches no data sets), then name its folder with --data.',
   );
 }

@@ -126,6 +126,17 @@ describe('a run', () => {
     await expect(open(plan.fingerprint, true)).rejects.toMatchObject({ code: 'runForeign' });
   });
 
+  test('other methods’ figures are kept for the next sitting; torn ones count as not there', async () => {
+    const open = () =>
+      RunFolder.open(join(root, 'out'), { protocol: 'mvtec-ad', fingerprint: plan.fingerprint, resume: true });
+    const baselines = [{ name: 'kNN, head', imageAuroc: { wood: 0.75, zipper: null } }];
+    expect(await (await open()).readBaselines()).toBeUndefined();
+    await (await open()).writeBaselines(baselines);
+    expect(await (await open()).readBaselines()).toEqual(baselines);
+    await writeFile(join(root, 'out', 'results', 'baselines.json'), '[{"name":');
+    expect(await (await open()).readBaselines()).toBeUndefined();
+  });
+
   test('stops when it is cancelled; what is done stays done', async () => {
     const controller = new AbortController();
     const stopped = run({

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ZipFile } from 'yazl';
+import { findProtocol, readProtocolData } from '../../main/benchmark/protocols.ts';
 import { archivesIn, unpackOnce } from '../../main/datasets/archive.ts';
 import {
   industrialSources,
@@ -30,7 +31,19 @@ import {
   viewClasses,
 } from '../../main/datasets/semantic-sets.ts';
 import { readPicture } from '../../main/pictures/decode.ts';
-import { cifarBinary, classFolders, idx, locoTree, mvtecTree, putText, realIadTree, tarOf, visaTree } from './trees.ts';
+import {
+  cifarBinary,
+  classFolders,
+  idx,
+  locoTree,
+  mvtecTree,
+  putMask,
+  putPicture,
+  putText,
+  realIadTree,
+  tarOf,
+  visaTree,
+} from './trees.ts';
 
 let root: string;
 let work: { workDir: string };
@@ -81,6 +94,10 @@ describe('MVTec AD', () => {
     expect(message).toContain('CC BY-NC-SA 4.0');
     expect(message).toContain('<class>/train/good/*.png');
     expect(message).toContain(`${root}: readme.txt`);
+    const unnamed = await notFound(industrialSources['mvtec-ad'], []);
+    expect(unnamed.message).toMatch(/^MVTec AD is needed, and no data was named/);
+    expect(unnamed.message).toContain('CC BY-NC-SA 4.0');
+    expect(unnamed.message).not.toContain('Found:');
   });
 });
 
@@ -109,6 +126,18 @@ describe('VisA', () => {
       'candle test good candle/Data/Images/Normal/0003.JPG',
       'candle test anomaly candle/Data/Images/Anomaly/000.JPG mask',
       'candle test anomaly candle/Data/Images/Anomaly/001.JPG mask',
+    ]);
+  });
+
+  test('by the folders that its own script makes of that split', async () => {
+    const folder = join(root, 'VisA_pytorch', '1cls', 'candle');
+    for (const name of ['train/good/1.JPG', 'test/good/2.JPG', 'test/bad/000.JPG']) await putPicture(folder, name);
+    await putMask(folder, 'ground_truth/bad/000.png', [1, 1, 2, 2], 8, 255);
+    const found = await findRoot(root, isVisaRoot);
+    expect(brief(await readVisa(found!, work)).map((line) => line.replace(/VisA\S+\//, ''))).toEqual([
+      'candle train good 1.JPG',
+      'candle test bad 000.JPG mask',
+      'candle test good 2.JPG',
     ]);
   });
 
@@ -167,7 +196,7 @@ describe('CIFAR', () => {
     const files = Object.fromEntries(names.map((name) => [`cifar-10-batches-py/${name}`, batch]));
     await writeFile(join(root, 'cifar-10-python.tar.gz'), gzipSync(tarOf(files)));
     const [archive] = await archivesIn(root, /cifar-?10-/i);
-    const found = await findRoot(await unpackOnce(archive!, work), isCifarRoot(10));
+    const found = await findRoot(await unpackOnce(archive!.path, work), isCifarRoot(10));
     const set = await readCifarSet(found!, 10, { ...work, classes: ['cat', 'truck'] });
     expect(set.pictures.map(({ className }) => className).slice(0, 2)).toEqual(['cat', 'truck']);
     expect([...(await readPicture(set.pictures[0]!.path)).data.slice(0, 3)]).toEqual([94, 129, 193]);
@@ -270,6 +299,46 @@ describe('archives', () => {
       await expect(unpackOnce(join(root, 'b.tar.xz'), work)).rejects.toMatchObject({ code: 'archiveUnsupported' });
     },
   );
+
+  const tarOfTree = async (folder: string, file: string): Promise<void> => {
+    const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    const members = names.map(({ parentPath, name }) => join(parentPath, name));
+    const bytes = await Promise.all(members.map((path) => readFile(path)));
+    const top = dirname(folder);
+    await putText(
+      dirname(file),
+      basename(file),
+      tarOf(Object.fromEntries(members.map((path, i) => [relative(top, path).replaceAll('\\', '/'), bytes[i]!]))),
+    );
+  };
+
+  test('MVTec AD as an archive a class: all of them are one set', async () => {
+    await mvtecTree(join(root, 'made'), ['bottle', 'wood', 'zipper'], 1);
+    const data = join(root, 'data');
+    for (const name of ['bottle', 'wood', 'zipper']) {
+      await tarOfTree(join(root, 'made', name), join(data, `${name}.tar`));
+    }
+    const protocol = findProtocol('mvtec-ad');
+    const set = await readProtocolData(protocol, [data], work);
+    expect(set.classes).toEqual(['wood', 'bottle', 'zipper']);
+    expect(await readProtocolData(protocol, [data], work)).toEqual(set);
+    const named = await readProtocolData(protocol, [join(data, 'wood.tar'), join(data, 'zipper.tar')], work);
+    expect(named.classes).toEqual(['wood', 'zipper']);
+  });
+
+  test('Real-IAD as published: lists, and an archive a class below the folder of their size', async () => {
+    const made = join(root, 'made');
+    const data = join(root, 'data');
+    await realIadTree(made, 'audiojack');
+    await realIadTree(made, 'usb');
+    for (const name of ['audiojack', 'usb']) {
+      await tarOfTree(join(made, 'realiad_1024', name), join(data, 'realiad_1024', `${name}.tar`));
+    }
+    await tarOfTree(join(made, 'realiad_jsons'), join(data, 'realiad_jsons.tar'));
+    const set = await readProtocolData(findProtocol('real-iad'), [data], work);
+    expect(set.classes).toEqual(['audiojack', 'usb']);
+    expect(set.pictures).toHaveLength(8);
+  });
 
   test('nothing is written outside the folder', async () => {
     await writeFile(join(root, 'evil.tar'), tarOf({ '../../evil.txt': 'x' }));

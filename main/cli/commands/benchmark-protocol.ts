@@ -20,6 +20,7 @@ const objectives = ['encoder', 'decoder', 'encoder', 'noisy-or', 'sum', 'noisy-o
 export async function runProtocol(id: string, options: ProtocolOptions, context: CommandContext): Promise<void> {
   const reporter = reporterOf(context, options);
   const { findProtocol, readProtocolData } = await import('../../benchmark/protocols.ts');
+  const { notFound } = await import('../../datasets/published-set.ts');
   const { makePlan } = await import('../../benchmark/plan.ts');
   const { RunFolder } = await import('../../benchmark/run-folder.ts');
   const { runBenchmark } = await import('../../benchmark/run.ts');
@@ -32,9 +33,7 @@ export async function runProtocol(id: string, options: ProtocolOptions, context:
   const { cacheFolder } = await import('../../training/cache-folder.ts');
 
   const protocol = findProtocol(id);
-  if (options.data === undefined) {
-    throw new UserError('datasetMissing', `${protocol.source.title}: no data given.`, 'Name its folder with --data.');
-  }
+  if (options.data === undefined) throw await notFound(protocol.source, []);
   const request = requestOf(options, protocol.preset);
   const settings = await settledFor(request, options, protocol.dataKind);
   const started = performance.now();
@@ -82,15 +81,19 @@ export async function runProtocol(id: string, options: ProtocolOptions, context:
     };
   };
   if (options.knn) {
-    const { knnBaselines } = await import('../../benchmark/knn.ts');
-    const shown = reporter.progress('kNN', 100, '%');
-    baselines = await knnBaselines(plan, {
-      provider: options.engine,
-      ...(options.threads !== undefined && { threads: options.threads }),
-      signal: context.signal,
-      onProgress: (done, total) => shown.update(Math.round((100 * done) / total)),
-    });
-    reporter.settle();
+    const known = await folder.readBaselines();
+    if (known === undefined) {
+      const { knnBaselines } = await import('../../benchmark/knn.ts');
+      const shown = reporter.progress('kNN', 100, '%');
+      baselines = await knnBaselines(plan, {
+        provider: options.engine,
+        ...(options.threads !== undefined && { threads: options.threads }),
+        signal: context.signal,
+        onProgress: (done, total) => shown.update(Math.round((100 * done) / total)),
+      });
+      reporter.settle();
+      await folder.writeBaselines(baselines);
+    } else baselines = known;
   }
   const results = await runBenchmark({
     plan,
