@@ -7,23 +7,17 @@ import { UserError } from '../../shared/errors.ts';
 import type { ChannelOutput } from '../../shared/ipc/contract.ts';
 import type { HistoryFilter } from '../../shared/ipc/history.ts';
 import type { Settings } from '../../shared/ipc/settings.ts';
-import type { StationModel, StationPart } from '../../shared/station/domain.ts';
 import type { Caller, HandlersOf } from '../ipc/handler.ts';
 import { writeFileAtomic } from '../system/atomic-file.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
+import { cardData, heldOf, mostRead, readParts, type ReadParts } from './report-data.ts';
 
 /** What reports are put together from: other services, as the window itself would ask them. */
 export interface ReportSources {
   handlers: Pick<
-    HandlersOf<'history' | 'models' | 'projects' | 'settings' | 'thresholds'>,
-    | 'history.page'
-    | 'history.part'
-    | 'history.statistics'
-    | 'models.list'
-    | 'projects.list'
-    | 'settings.get'
-    | 'thresholds.history'
+    HandlersOf<'history' | 'projects' | 'settings'>,
+    'history.statistics' | 'projects.list' | 'settings.get'
   >;
   /** A finished study. @throws UserError `studyRunning` */
   study(studyId: string): ChannelOutput<'study.results'>;
@@ -35,8 +29,6 @@ export interface ReportSources {
   heatMap(partId: number): Promise<Uint8Array | undefined>;
 }
 
-/** Longest list in a lot report; the rest is in the export. */
-const mostParts = 400;
 const pictureSidePx = 640;
 /** Disagreements of a study that are printed. */
 const mostStudyPictures = 60;
@@ -44,6 +36,7 @@ const mostStudyPictures = 60;
 /** PDF reports: each is written whole or not at all. */
 export function reportHandlers(context: StationContext, sources: ReportSources): HandlersOf<'reports'> {
   const { handlers } = sources;
+  const { store } = context;
 
   async function write(path: string, html: string, footer: string): Promise<{ path: string; pages: number }> {
     const pdf = await sources.print(html, footer);
@@ -54,7 +47,13 @@ export function reportHandlers(context: StationContext, sources: ReportSources):
   async function frame(
     projectId: string,
     caller: Caller,
-  ): Promise<{ words: ReportWords; language: Settings['language']; station: string; project: string }> {
+  ): Promise<{
+    words: ReportWords;
+    language: Settings['language'];
+    station: string;
+    project: string;
+    pxPerMm: number | null;
+  }> {
     const settings = await handlers['settings.get']({}, caller);
     const project = (await handlers['projects.list']({}, caller)).find(({ id }) => id === projectId);
     return {
@@ -62,61 +61,69 @@ export function reportHandlers(context: StationContext, sources: ReportSources):
       language: settings.language,
       station: settings.stationName,
       project: project?.name ?? projectId,
+      pxPerMm: project?.pxPerMm ?? null,
     };
   }
 
   return {
     'reports.lot': async ({ filter, path }, caller) => {
       const { words, station, project } = await frame(filter.projectId, caller);
-      const statistics = await handlers['history.statistics']({ filter, bucket: bucketOf(filter) }, caller);
-      const notPassed = await partsNotPassed(filter, caller);
-      const models = await handlers['models.list']({ projectId: filter.projectId }, caller);
-      const used = new Set(notPassed.map(({ modelId }) => modelId));
+      const { more, ...read } = await readParts(store, filter);
+      const bucket = bucketOf(filter, read.span);
       const html = lotReport(
         {
           station,
           project,
-          lot: filter.lot,
-          from: filter.from,
-          to: filter.to,
+          filter,
           printedAt: context.now(),
-          statistics,
-          notPassed,
-          models: models.filter(({ id, state }) => used.has(id) || state === 'active'),
+          printedBy: caller.name,
+          statistics: await handlers['history.statistics']({ filter, bucket }, caller),
+          bucket,
+          onlyNewest: more ? mostRead : null,
+          ...read,
         },
         words,
       );
-      return write(path, html, `${words.lotReport} · ${project} · ${station}`);
+      const written = await write(path, html, `${words.lotReport} · ${project} · ${station}`);
+      record(context, caller, 'data.exported', filter.projectId, { what: 'lot report', lot: filter.lot, path });
+      return written;
     },
 
     'reports.part': async ({ partId, path }, caller) => {
-      const part = await handlers['history.part']({ partId }, caller);
+      const part = store.parts.get(partId);
       if (part === null) throw new UserError('partUnknown', `There is no part ${partId}.`);
-      const { words, station, project } = await frame(part.projectId, caller);
-      const model = await modelOf(part, caller);
+      const { words, station, project, pxPerMm } = await frame(part.projectId, caller);
+      const model = part.modelId === null ? null : store.models.find(part.modelId);
       const html = partCertificate(
         {
           station,
           project,
           printedAt: context.now(),
+          printedBy: caller.name,
           part,
           picture: await pictureAddress(part.projectId, part.pictureSha256),
           heatMap: part.hasHeatMap ? dataAddress(await sources.heatMap(part.id), 'image/png') : null,
           similar: await pictureAddress(part.projectId, part.similarSha256),
-          shares: part.shares,
-          model: model === undefined ? null : { version: model.version, basis: model.basis },
+          modelVersion: model?.version ?? null,
+          held: model === null ? null : heldOf(store, model, part),
+          answers: store.parts.answers(part.id),
+          pxPerMm,
         },
         words,
       );
-      return write(path, html, `${words.partCertificate} · ${project} · ${station}`);
+      const written = await write(path, html, `${words.partCertificate} · ${project} · ${station}`);
+      record(context, caller, 'data.exported', `part ${partId}`, { what: 'part certificate', path });
+      return written;
     },
 
     'reports.model': async ({ modelId, path }, caller) => {
-      const model = await findModel(modelId, caller);
+      const model = store.models.get(modelId);
       const { words, station, project } = await frame(model.projectId, caller);
-      const changes = await handlers['thresholds.history']({ modelId }, caller);
-      const html = modelCard({ station, project, printedAt: context.now(), model, changes }, words);
-      return write(path, html, `${words.modelCard} · ${project} · ${station}`);
+      const frameOf = { station, project, printedAt: context.now(), printedBy: caller.name };
+      const html = modelCard({ ...frameOf, model, ...cardData(store, model) }, words);
+      const written = await write(path, html, `${words.modelCard} · ${project} · ${station}`);
+      record(context, caller, 'data.exported', model.modelHash, { what: 'model card', path });
+      return written;
     },
 
     'reports.study': async ({ studyId, path }, caller) => {
@@ -139,35 +146,6 @@ export function reportHandlers(context: StationContext, sources: ReportSources):
     return { html: studyReportPage(page, words, language), footer: `${results.study.name} · ${project} · ${station}` };
   }
 
-  async function partsNotPassed(filter: HistoryFilter, caller: Caller): Promise<StationPart[]> {
-    const wanted = (['fail', 'review', 'noDecision'] as const).filter(
-      (verdict) => (filter.verdict ?? verdict) === verdict,
-    );
-    const found: StationPart[] = [];
-    for (const verdict of wanted) {
-      const page = await handlers['history.page'](
-        { filter: { ...filter, verdict }, before: null, limit: mostParts },
-        caller,
-      );
-      found.push(...page.parts);
-    }
-    return found.sort((a, b) => b.id - a.id).slice(0, mostParts);
-  }
-
-  async function modelOf(part: StationPart, caller: Caller): Promise<StationModel | undefined> {
-    const models = await handlers['models.list']({ projectId: part.projectId }, caller);
-    return models.find(({ id }) => id === part.modelId);
-  }
-
-  async function findModel(modelId: string, caller: Caller): Promise<StationModel> {
-    for (const project of await handlers['projects.list']({}, caller)) {
-      const models = await handlers['models.list']({ projectId: project.id }, caller);
-      const model = models.find(({ id }) => id === modelId);
-      if (model !== undefined) return model;
-    }
-    throw new UserError('modelUnknown', `There is no model "${modelId}".`);
-  }
-
   async function pictureAddress(
     projectId: string,
     sha256: string | null,
@@ -181,10 +159,12 @@ function dataAddress(bytes: Uint8Array | undefined, type: string): string | null
   return bytes === undefined ? null : `data:${type};base64,${Buffer.from(bytes).toString('base64')}`;
 }
 
-/** Hours for a day, days for weeks, weeks beyond. */
-function bucketOf({ from, to }: HistoryFilter): 'hour' | 'day' | 'week' {
-  if (from === null) return 'day';
-  const days = (Date.parse(to ?? new Date().toISOString()) - Date.parse(from)) / 86_400_000;
+/** Hours for a day or two, days for weeks, weeks beyond. */
+function bucketOf({ from, to }: HistoryFilter, span: ReadParts['span']): 'hour' | 'day' | 'week' {
+  const first = from ?? span?.first;
+  const last = to ?? span?.last;
+  if (first === undefined || last === undefined) return 'day';
+  const days = (Date.parse(last) - Date.parse(first)) / 86_400_000;
   if (days <= 2) return 'hour';
   return days <= 90 ? 'day' : 'week';
 }

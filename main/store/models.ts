@@ -179,10 +179,13 @@ export class ModelStore {
     return z.array(gateResult).parse(JSON.parse(gates ?? '[]'));
   }
 
-  /** Sets what the model decides by and keeps who, when and why. */
+  /** Sets what the model decides by and keeps who, when and why; before the first change also what it was trained with. */
   applyThresholds(modelId: string, change: ThresholdChange): StationModel {
     return this.#database.transaction(() => {
-      this.get(modelId);
+      const { thresholds, basis, createdAt, createdBy } = this.get(modelId);
+      if (this.thresholdHistory(modelId).length === 0) {
+        this.#keepThresholds(modelId, { at: createdAt, by: createdBy, thresholds, basis, reason: '' });
+      }
       const { review, fail } = change.thresholds;
       this.#database.run(
         'UPDATE models SET review = ?, fail = ?, basis = ? WHERE id = ?',
@@ -191,21 +194,25 @@ export class ModelStore {
         change.basis,
         modelId,
       );
-      this.#database.run(
-        'INSERT INTO threshold_changes(model_id, at, by, review, fail, basis, reason) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        modelId,
-        change.at,
-        change.by,
-        review,
-        fail,
-        change.basis,
-        change.reason,
-      );
+      this.#keepThresholds(modelId, change);
       return this.get(modelId);
     });
   }
 
-  /** Newest first. */
+  #keepThresholds(modelId: string, { at, by, thresholds: { review, fail }, basis, reason }: ThresholdChange): void {
+    this.#database.run(
+      'INSERT INTO threshold_changes(model_id, at, by, review, fail, basis, reason) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      modelId,
+      at,
+      by,
+      review,
+      fail,
+      basis,
+      reason,
+    );
+  }
+
+  /** Newest first; the last one, without a reason, is what the model was trained with. Empty: never changed. */
   thresholdHistory(modelId: string): ThresholdChange[] {
     const rows = this.#database.all<Thresholds & Omit<ThresholdChange, 'thresholds'>>(
       'SELECT at, by, review, fail, basis, reason FROM threshold_changes WHERE model_id = ? ORDER BY id DESC',

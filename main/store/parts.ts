@@ -6,7 +6,7 @@ import type { LabelStore } from './labels.ts';
 import type { PictureStore } from './pictures.ts';
 import { type GroupKey, groupsOf } from './part-groups.ts';
 import { millisecondsOf, numberOrNull, partColumns, partOf, type PartRow, textOrNull } from './part-row.ts';
-import type { NewAnswer, NewDecision, NewPart, UndecidedPart } from './types.ts';
+import type { NewAnswer, NewDecision, NewPart, PersonAnswer, UndecidedPart } from './types.ts';
 
 interface GroupRow {
   verdict: string;
@@ -315,6 +315,15 @@ export class PartStore {
       this.#refreshAnswer(this.#row(answer.part_id));
       return this.get(answer.part_id);
     });
+  }
+
+  /** Everything people said of a part, oldest first, also what they took back. */
+  answers(partId: number): PersonAnswer[] {
+    return this.#database.all<PersonAnswer>(
+      `SELECT verdict, defect_class AS defectClass, why, by, at, withdrawn_at AS withdrawnAt
+       FROM person_answers WHERE part_id = ? ORDER BY id`,
+      partId,
+    );
   }
 
   /** Writes what holds of a part's answers beside it; needed where answers were written by other means. */

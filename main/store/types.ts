@@ -162,6 +162,16 @@ export interface ThresholdChange {
   reason: string;
 }
 
+/** What a person said of a part; `withdrawnAt` when they took it back. */
+export interface PersonAnswer {
+  verdict: 'pass' | 'fail';
+  defectClass: string | null;
+  why: string | null;
+  by: string;
+  at: string;
+  withdrawnAt: string | null;
+}
+
 export interface NewLabel {
   projectId: string;
   sha256: string;

@@ -30,7 +30,8 @@ it('per project one model judges, one can be gone back to, and every step is who
 it('thresholds are kept with who, when and why', async () => {
   const { models, projects } = await temporaryStore();
   const { id: projectId } = projects.create({ name: 'Cups', note: '', createdAt: at });
-  models.add(newModel(projectId, 'm1'));
+  const asAdded = models.add(newModel(projectId, 'm1'));
+  expect(models.thresholdHistory('m1')).toEqual([]);
   const change = {
     at,
     by: 'Ann',
@@ -41,9 +42,12 @@ it('thresholds are kept with who, when and why', async () => {
   expect(models.applyThresholds('m1', change)).toMatchObject({ thresholds: change.thresholds, basis: '40 defects' });
   const later = { ...change, by: 'Bob', thresholds: { review: 0.5, fail: 0.5 } };
   models.applyThresholds('m1', later);
-  expect(models.thresholdHistory('m1')).toEqual([later, change]);
+  // The first change also keeps what the model came with: parts judged by it must be defended later.
+  const { createdAt, createdBy, thresholds, basis } = asAdded;
+  const origin = { at: createdAt, by: createdBy, thresholds, basis, reason: '' };
+  expect(models.thresholdHistory('m1')).toEqual([later, change, origin]);
   // Nothing of a change that makes no sense is kept.
   expect(() => models.applyThresholds('m1', { ...change, thresholds: { review: 2, fail: 1 } })).toThrow(/CHECK/);
   expect(models.get('m1').thresholds).toEqual(later.thresholds);
-  expect(models.thresholdHistory('m1')).toHaveLength(2);
+  expect(models.thresholdHistory('m1')).toHaveLength(3);
 });

@@ -51,6 +51,12 @@ figure { margin: 0; flex: 1; } figcaption { color: #555d6b; font-size: 9pt; }
 figure .stack { position: relative; } figure img { width: 100%; display: block; } figure .stack img + img { position: absolute; inset: 0; height: 100%; }
 svg text { font: 8pt ${fonts}; fill: #16191f; }
 .chart { break-inside: avoid; }
+.chart.score { max-width: 130mm; display: block; margin: 3mm 0 1mm; }
+.keep { break-inside: avoid; }
+.short { white-space: nowrap; }
+.file { overflow-wrap: anywhere; }
+.signature { break-inside: avoid; display: grid; grid-template-columns: 1fr 1fr; gap: 10mm; margin-top: 16mm; }
+.signature div { border-top: .8pt solid #16191f; padding-top: 1mm; color: #555d6b; font-size: 9pt; }
 :lang(zh) body, :lang(zh) svg text { font-family: ${chineseFonts}; }
 `;
 
@@ -71,12 +77,36 @@ export function facts(rows: readonly (readonly [string, string | number | Html])
 }
 
 export function percent(share: number, locale: string, digits = 1): string {
-  return `${(100 * share).toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits })} %`;
+  return `${decimal(100 * share, locale, digits)} %`;
 }
 
-/** Date and time nobody can misread, in local time. */
+/** A number as the language writes it. */
+export function decimal(value: number, locale: string, digits: number): string {
+  return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** Date and time nobody can misread, in local time, to the second. */
 export function localTime(iso: string): string {
   const time = new Date(iso);
   const two = (value: number): string => String(value).padStart(2, '0');
-  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
+  return `${localDay(iso)} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+}
+
+export function localDay(iso: string): string {
+  const time = new Date(iso);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+}
+
+/** `/line/inbox/7.png` as `7.png`; the folder is of this station only. */
+export function fileName(source: string): string {
+  return source.split(/[\\/]/).at(-1) ?? source;
+}
+
+/** Two lines to sign on. */
+export function signature({ signature, nameAndDate }: { signature: string; nameAndDate: string }): Html {
+  return html`<div class="signature">
+    <div>${signature}</div>
+    <div>${nameAndDate}</div>
+  </div>`;
 }
