@@ -214,7 +214,10 @@ test(
     expect(byNew.lastIndexOf(false)).toBeLessThan(byNew.indexOf(true));
     for (const { verdict, thresholds } of parts) if (thresholds!.fail === 2e6) expect(verdict).toBe('pass');
     const history = await handlers['thresholds.history']({ modelId: model.id }, systemCaller);
-    expect(history).toMatchObject([{ by: 'system', reason: 'all pass' }]);
+    expect(history).toMatchObject([
+      { by: 'system', reason: 'all pass' },
+      { reason: '', thresholds: model.thresholds },
+    ]);
     const evidence = await handlers['thresholds.evidence']({ modelId: model.id }, systemCaller);
     expect(evidence.evidence.filter(({ gtLabel }) => gtLabel === 'fail').length).toBeGreaterThanOrEqual(8);
     await handlers['thresholds.apply'](
