@@ -22,17 +22,39 @@ export function pixelGeometry(
   const { width, height } = picture;
   const out: Pick<PrepareOptions, 'region' | 'ignoreMask'> = {};
   if (region !== null) {
-    const x = Math.min(width - 1, Math.round(region.x * width));
-    const y = Math.min(height - 1, Math.round(region.y * height));
+    const box = boundsOf(region);
+    const x = Math.min(width - 1, Math.round(box.x * width));
+    const y = Math.min(height - 1, Math.round(box.y * height));
     out.region = {
       x,
       y,
-      width: Math.max(1, Math.min(width, Math.round((region.x + region.width) * width)) - x),
-      height: Math.max(1, Math.min(height, Math.round((region.y + region.height) * height)) - y),
+      width: Math.max(1, Math.min(width, Math.round((box.x + box.width) * width)) - x),
+      height: Math.max(1, Math.min(height, Math.round((box.y + box.height) * height)) - y),
     };
   }
-  if (ignore.length > 0) out.ignoreMask = maskOf(ignore, width, height);
+  const outside = region?.shape === 'polygon' ? [aroundOf(region.points)] : [];
+  if (ignore.length > 0 || outside.length > 0) out.ignoreMask = maskOf([...ignore, ...outside], width, height);
   return out;
+}
+
+/** The box around a region, 0..1: what is cut out of the picture. Null: all of it. */
+export function boundsOf(region: Region | null): { x: number; y: number; width: number; height: number } {
+  if (region === null) return { x: 0, y: 0, width: 1, height: 1 };
+  if (region.shape === 'rectangle') return region;
+  const xs = region.points.map(({ x }) => x);
+  const ys = region.points.map(({ y }) => y);
+  const [x, y] = [Math.min(...xs), Math.min(...ys)];
+  return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
+}
+
+/**
+ * All but a polygon, as one outline: around the picture, across to the polygon, around it and back. The way across is
+ * gone twice and counts for nothing under the even-odd rule.
+ */
+function aroundOf(points: readonly { x: number; y: number }[]): Region {
+  const corner = { x: -1, y: -1 };
+  const frame = [corner, { x: 2, y: -1 }, { x: 2, y: 2 }, { x: -1, y: 2 }, corner];
+  return { shape: 'polygon', points: [...frame, ...points, points[0]!] };
 }
 
 function maskOf(ignore: readonly Region[], width: number, height: number): IgnoreMask {

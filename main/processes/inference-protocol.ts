@@ -30,6 +30,8 @@ export interface ModelUse {
   unknownClass?: ClassLimit;
   /** Stands in every record made with it. */
   note?: string;
+  /** What of a picture it learned, and so what it looks at. */
+  geometry: PartGeometry;
   engine: EngineName;
   threads: number;
 }
@@ -75,8 +77,6 @@ export interface OpenedModel {
 
 export interface ScoreRequest {
   model: ModelUse;
-  /** Part of the picture that is looked at, as the recipe has it. */
-  geometry: Pick<Recipe, 'region' | 'ignore'>;
   pictures: { sha256: string; path: string }[];
 }
 
@@ -99,7 +99,6 @@ export interface DriftBaselineRequest {
   /** A running feed's, with this model. */
   projectId: string;
   modelHash: string;
-  geometry: Pick<Recipe, 'region' | 'ignore'>;
   /** Of good parts. Scores are taken of those only that the model did not learn from. */
   pictures: { path: string; sha256: string; className: string; isLearned: boolean }[];
 }
@@ -137,7 +136,7 @@ export interface InferenceMethods {
   /** Beside all feeds. @throws UserError when model or picture can't be read */
   explain(request: ExplainRequest): Promise<StoredExplanation>;
   /** Beside all feeds. @throws UserError when model or picture can't be read */
-  heat(request: Pick<ExplainRequest, 'model' | 'geometry' | 'path'>): Promise<SeenPicture>;
+  heat(request: Pick<ExplainRequest, 'model' | 'path'>): Promise<SeenPicture>;
   /** How good parts look; beside all feeds. @throws UserError `driftTooFew` */
   driftBaseline(request: DriftBaselineRequest): Promise<DriftBaseline>;
   /** From now on a run's parts are measured for comparing them with it, while the model it belongs to judges. */

@@ -8,7 +8,6 @@ import type { Peer } from '../processes/rpc.ts';
 import { writeJsonAtomic } from '../system/atomic-file.ts';
 import type { StationContext } from './context.ts';
 import { goldenPictures, goodUnseenPictures } from './golden.ts';
-import { modelGeometry } from './model-geometry.ts';
 
 /** Good pictures measured for one model at most, evenly taken from all of them; of those that have to be scored, too. */
 const mostPictures = 600;
@@ -37,7 +36,6 @@ export async function baselineFor(
     const baseline = await peer.call('driftBaseline', {
       projectId: model.projectId,
       modelHash: model.modelHash,
-      geometry: modelGeometry(context, model),
       pictures,
     });
     await writeJsonAtomic(path, baseline);

@@ -4,7 +4,6 @@ import type { HandlersOf } from '../ipc/handler.ts';
 import type { InferenceMethods } from '../processes/inference-protocol.ts';
 import type { Supervisor } from '../processes/supervisor.ts';
 import type { StationContext } from './context.ts';
-import { modelGeometry } from './model-geometry.ts';
 import { modelUse } from './model-use.ts';
 
 /** Why stored parts have their verdicts: their pictures are judged again by the model that judged them, beside all feeds. */
@@ -20,9 +19,8 @@ export function explainHandlers(
       const known = store.pictures.find(model.projectId, sha256) !== null;
       const path = known ? store.pictures.path(sha256) : null;
       if (path === null) throw new UserError('pictureGone', 'The picture is not kept any more.');
-      const geometry = modelGeometry(context, model);
       const peer = await supervisor.peer();
-      return peer.call('heat', { model: modelUse(context, model, threads), geometry, path });
+      return peer.call('heat', { model: modelUse(context, model, threads), path });
     },
     'explain.part': async ({ partId }) => {
       const part = store.parts.get(partId);

@@ -117,8 +117,9 @@ export class ModelService {
       await keepGeometry(path, origin.geometry);
       const golden = goldenPictures(this.#context, projectId);
       const good = goodUnseenPictures(this.#context, projectId, this.#learned(found, origin.snapshotId), golden);
-      const use = { modelId: id, path, modelHash: found.modelHash, thresholds: null };
-      const scored = await this.#parts.feeds.scoreWith(use, origin.geometry, [...golden, ...good.others]);
+      const { geometry } = origin;
+      const use = { modelId: id, path, modelHash: found.modelHash, thresholds: null, geometry };
+      const scored = await this.#parts.feeds.scoreWith(use, [...golden, ...good.others]);
       const scores = new Map(
         scored.map(({ sha256, predScore, verdict }): [string, JudgedScore] => [
           sha256,

@@ -1,9 +1,7 @@
 import type { StationModel } from '../../shared/station/domain.ts';
-import type { RecipeGeometry } from '../feeds/recipe-geometry.ts';
 import type { InferenceMethods, ModelUse, ScoredPicture } from '../processes/inference-protocol.ts';
 import type { Supervisor } from '../processes/supervisor.ts';
 import type { StationContext } from './context.ts';
-import { modelGeometry } from './model-geometry.ts';
 import { modelUse } from './model-use.ts';
 import { readSettings } from './settings.ts';
 
@@ -27,13 +25,12 @@ export class Scoring {
     onProgress?: (done: number, total: number) => void,
   ): Promise<ScoredPicture[]> {
     const use = modelUse(this.#context, model, this.#threads);
-    return this.scoreWith(use, modelGeometry(this.#context, model), pictures, onProgress);
+    return this.scoreWith(use, pictures, onProgress);
   }
 
   /** The same with a package that is no model of the project yet. */
   async scoreWith(
-    model: Pick<ModelUse, 'modelId' | 'path' | 'modelHash' | 'thresholds'>,
-    geometry: RecipeGeometry,
+    model: Pick<ModelUse, 'modelId' | 'path' | 'modelHash' | 'thresholds' | 'geometry'>,
     pictures: readonly { sha256: string; path: string }[],
     onProgress: (done: number, total: number) => void = () => undefined,
   ): Promise<ScoredPicture[]> {
@@ -43,7 +40,6 @@ export class Scoring {
       const peer = await this.#supervisor().peer();
       return await peer.call('score', {
         model: { ...model, engine: readSettings(this.#context).engine, threads: this.#threads },
-        geometry,
         pictures: pictures.map(({ sha256, path }) => ({ sha256, path })),
       });
     } finally {

@@ -12,6 +12,11 @@ export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 export const isoTime = z.string().max(40);
 export const shortText = z.string().max(200);
 export const longText = z.string().max(4000);
+/** A file or folder of this computer, whole: what a relative path means would depend on where the program was started. */
+export const filePath = z
+  .string()
+  .max(4096)
+  .regex(/^(?:\/|[A-Za-z]:[\\/]|\\\\)[^\0]*$/, 'A whole path is needed, such as "/data/line 1" or "D:\\line 1".');
 export const name = z.string().trim().min(1).max(120);
 const share = z.number().min(0).max(1);
 const score = z.number().nullable();
@@ -183,8 +188,8 @@ export const recipe = z.object({
   projectId: id,
   name,
   source: feedSource,
-  /** Part of the picture that is looked at; null: all of it. */
-  region: rectangle.nullable(),
+  /** Part of the picture that is looked at; null: all of it. Holds for models that are trained from then on. */
+  region: region.nullable(),
   /** What is left out of it. */
   ignore: z.array(region).max(50),
   /** Folder for sorted copies, CSV lines; null: the database only. */
@@ -199,7 +204,7 @@ export type Recipe = z.infer<typeof recipe>;
 export const verdict = z.enum(verdicts);
 
 /** What of a part's picture was looked at. */
-export const partGeometry = z.object({ region: rectangle.nullable(), ignore: z.array(region).max(50) });
+export const partGeometry = z.object({ region: region.nullable(), ignore: z.array(region).max(50) });
 export type PartGeometry = z.infer<typeof partGeometry>;
 
 /** The drift guard's alarm that stood when a part was judged: the calibration no longer covered it. */

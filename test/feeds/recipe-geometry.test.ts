@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { pixelGeometry, type RecipeGeometry } from '../../main/feeds/recipe-geometry.ts';
 import { readPicture } from '../../main/pictures/decode.ts';
 import type { Picture } from '../../main/pictures/picture.ts';
-import { preparePicture } from '../../main/pictures/prepare.ts';
+import { cutOut, preparePicture } from '../../main/pictures/prepare.ts';
 import { losslessPng } from '../../main/processes/inference/evidence.ts';
 import { writeTrainingList } from '../../main/station/training-data.ts';
 import { writeFileAtomic } from '../../main/system/atomic-file.ts';
@@ -73,3 +73,37 @@ test('regions at the edge stay inside the picture, whatever its size', () => {
     }
   }
 });
+
+test('of a polygon nothing outside is seen, whatever else is left out', () => {
+  const points = [
+    { x: 0.2, y: 0.1 },
+    { x: 0.8, y: 0.2 },
+    { x: 0.9, y: 0.9 },
+    { x: 0.5, y: 0.5 },
+    { x: 0.1, y: 0.8 },
+  ];
+  const picture = noise(120, 90);
+  const corners = points.map(({ x, y }) => [x * picture.width, y * picture.height] as const);
+  const cut = pixelGeometry({ region: { shape: 'polygon', points }, ignore: [] }, picture);
+  expect(cut.region).toEqual({ x: 12, y: 9, width: 96, height: 72 });
+  const seen = cutOut(picture, cut);
+  for (let y = 0; y < seen.height; y++)
+    for (let x = 0; x < seen.width; x++) {
+      const inside = contains(corners, x + 12.5, y + 9.5);
+      const from = 3 * ((y + 9) * picture.width + x + 12);
+      const expected = inside ? [...picture.data.subarray(from, from + 3)] : [127, 127, 127];
+      const at = 3 * (y * seen.width + x);
+      if (expected.join() !== [...seen.data.subarray(at, at + 3)].join()) expect.fail(`${String(x)}, ${String(y)}`);
+    }
+  const ignore = [{ shape: 'rectangle', x: 0, y: 0, width: 1, height: 1 } as const];
+  const nothing = cutOut(picture, pixelGeometry({ region: { shape: 'polygon', points }, ignore }, picture));
+  expect(new Set(nothing.data)).toEqual(new Set([127]));
+});
+
+/** Even-odd rule. */
+function contains(corners: readonly (readonly [number, number])[], x: number, y: number): boolean {
+  return corners.reduce((is, [x1, y1], i) => {
+    const [x2, y2] = corners[(i + 1) % corners.length]!;
+    return y1 <= y !== y2 <= y && x < x1 + ((y - y1) / (y2 - y1)) * (x2 - x1) ? !is : is;
+  }, false);
+}

@@ -15,8 +15,8 @@ import type { LoadedModel } from './open-model.ts';
  * @throws UserError `driftTooFew`
  */
 export async function measureBaseline(
-  { modelHash, geometry, pictures }: DriftBaselineRequest,
-  { detector, heldOut }: Pick<LoadedModel, 'detector' | 'heldOut'>,
+  { modelHash, pictures }: DriftBaselineRequest,
+  { use: { geometry }, detector, heldOut }: Pick<LoadedModel, 'use' | 'detector' | 'heldOut'>,
 ): Promise<DriftBaseline> {
   const size = detector.inputSize;
   const samples: BaselineSample[] = [];

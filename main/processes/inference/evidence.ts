@@ -2,7 +2,8 @@ import { createCanvas, type Canvas } from '@napi-rs/canvas';
 import { encode as encodePng } from 'fast-png';
 import { heatStrength } from '../../../shared/calibration/display-score.ts';
 import type { DetectionResult, Thresholds } from '../../../shared/detection.ts';
-import type { HottestPlace, Recipe } from '../../../shared/station/domain.ts';
+import type { HottestPlace, Region } from '../../../shared/station/domain.ts';
+import { boundsOf } from '../../feeds/recipe-geometry.ts';
 import { scoreMap } from '../../inspection/heat-map.ts';
 import { resizeMap } from '../../inspection/resize-map.ts';
 import type { Picture } from '../../pictures/picture.ts';
@@ -19,14 +20,14 @@ export interface HeatBytes {
 }
 
 /**
- * The anomaly map on the two thresholds' scale, over the whole picture: where the recipe looks at a region only, the
+ * The anomaly map on the two thresholds' scale, over the whole picture: where the model looks at a region only, the
  * rest is 0.
  */
-export function heatBytes(result: DetectionResult, thresholds: Thresholds, region: Recipe['region']): HeatBytes {
+export function heatBytes(result: DetectionResult, thresholds: Thresholds, region: Region | null): HeatBytes {
   const { mapWidth: width, mapHeight: height } = result;
   const scores = scoreMap(result);
   const bytes = new Uint8Array(width * height);
-  const place = region ?? { x: 0, y: 0, width: 1, height: 1 };
+  const place = boundsOf(region);
   const left = Math.min(width - 1, Math.round(place.x * width));
   const top = Math.min(height - 1, Math.round(place.y * height));
   const inWidth = Math.max(1, Math.min(width - left, Math.round(place.width * width)));
@@ -44,7 +45,7 @@ export function heatBytes(result: DetectionResult, thresholds: Thresholds, regio
 export function hottest(
   result: DetectionResult,
   heat: HeatBytes,
-  region: Recipe['region'],
+  region: Region | null,
   picture: { width: number; height: number },
   failed: boolean,
 ): HottestPlace | null {
@@ -56,7 +57,7 @@ export function hottest(
     if (value < lowest) lowest = value;
   });
   if (!(anomalyMap[at]! > lowest)) return null;
-  const place = region ?? { x: 0, y: 0, width: 1, height: 1 };
+  const place = boundsOf(region);
   const level = failed ? 255 : 1;
   const cells = heat.bytes.reduce((sum, value) => sum + (value >= level ? 1 : 0), 0);
   return {

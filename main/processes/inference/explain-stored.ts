@@ -14,10 +14,7 @@ import type { LoadedModel } from './open-model.ts';
 const spots = 2;
 
 /** A picture as a model sees it, on the scale of its thresholds. @throws UserError as `readPicture` */
-export async function seeStored(
-  { geometry, path }: Pick<ExplainRequest, 'geometry' | 'path'>,
-  { detector }: LoadedModel,
-): Promise<SeenPicture> {
+export async function seeStored(path: string, { use: { geometry }, detector }: LoadedModel): Promise<SeenPicture> {
   const picture = await readPicture(path);
   const cut = pixelGeometry(geometry, picture);
   const [result] = await detector.inspect([preparePicture(picture, { size: detector.inputSize, ...cut })]);

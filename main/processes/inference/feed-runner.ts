@@ -5,7 +5,7 @@ import type { CameraFeed, FrameAnswer } from '../../feeds/camera.ts';
 import type { FedPart } from '../../feeds/feed.ts';
 import { openFeed } from '../../feeds/open-feed.ts';
 import { PartQueue } from '../../feeds/part-queue.ts';
-import { pixelGeometry, wholePicture } from '../../feeds/recipe-geometry.ts';
+import { pixelGeometry } from '../../feeds/recipe-geometry.ts';
 import { inspectParts } from '../../inspection/pipeline.ts';
 import { SeenSet } from '../../inspection/seen-set.ts';
 import { preparePicture } from '../../pictures/prepare.ts';
@@ -135,13 +135,11 @@ export class FeedRunner {
 
   async startShadow(use: ModelUse): Promise<void> {
     const { station } = this.#parts;
-    const { projectId, recipe } = this.#run;
+    const { projectId } = this.#run;
     const model = await (this.#parts.openModel ?? openModel)(use);
     await this.stopShadow();
     if (this.#ending.signal.aborted) return model.detector.close();
-    this.#shadow = new ShadowRunner(model, recipe ?? wholePicture, (news) =>
-      station.tell('shadowed', { projectId, ...news }),
-    );
+    this.#shadow = new ShadowRunner(model, (news) => station.tell('shadowed', { projectId, ...news }));
   }
 
   async stopShadow(): Promise<void> {
@@ -178,8 +176,7 @@ export class FeedRunner {
   }
 
   async #judgeAll(): Promise<void> {
-    const { projectId, recipe } = this.#run;
-    const geometry = recipe ?? wholePicture;
+    const { projectId } = this.#run;
     let fault = null;
     try {
       await this.#way.open();
@@ -192,7 +189,7 @@ export class FeedRunner {
           ...(use.note !== undefined && { note: use.note }),
           decode: (part) => this.#way.take(part),
           prepare: (picture, size) => {
-            const prepared = preparePicture(picture, { size, ...pixelGeometry(geometry, picture) });
+            const prepared = preparePicture(picture, { size, ...pixelGeometry(use.geometry, picture) });
             this.#drift.measure(picture, prepared);
             return prepared;
           },

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { HottestPlace, PartGeometry } from '../../../shared/station/domain.ts';
 import type { FedPart } from '../../feeds/feed.ts';
+import { isWhole } from '../../feeds/recipe-geometry.ts';
 import { stateKey } from '../../inspection/folder-scan.ts';
 import type { DecodedFile, Evidence } from '../../inspection/pipeline.ts';
 import type { InspectionRecord } from '../../inspection/record.ts';
@@ -152,7 +153,7 @@ export class PartWay {
     const onWay = this.#onWay.get(part)!;
     const { partId, stored } = onWay;
     const { station, files, troubles, giveUp } = this.#parts;
-    onWay.findings = this.#findingsOf(record, evidence);
+    onWay.findings = findingsOf(record, evidence, model.use.geometry);
     const heat = onWay.findings?.heat;
     const hasHeatMap =
       heat !== undefined &&
@@ -162,18 +163,9 @@ export class PartWay {
       ));
     const { projectId } = this.#run;
     const found = onWay.findings?.hottest ?? null;
-    const geometry = geometryOf(this.#run.recipe);
-    const known = { projectId, partId, stored, hasHeatMap, model, hottest: found, geometry };
+    const known = { projectId, partId, stored, hasHeatMap, model, hottest: found, geometry: storedGeometry(model) };
     const news = decidedNews(record, part, evidence, known);
     onWay.answer = await insist(() => station.call('decide', news), troubles, giveUp);
-  }
-
-  #findingsOf(record: InspectionRecord, evidence: Evidence | undefined): Findings | undefined {
-    if (evidence === undefined || record.thresholds === undefined) return undefined;
-    const region = this.#run.recipe?.region ?? null;
-    const { result, picture } = evidence;
-    const heat = heatBytes(result, record.thresholds, region);
-    return { heat, hottest: hottest(result, heat, region, picture, record.verdict === 'fail') };
   }
 
   /**
@@ -200,8 +192,18 @@ export class PartWay {
   }
 }
 
-/** What of a picture is looked at; null: all of it. */
-function geometryOf(recipe: FeedRun['recipe']): PartGeometry | null {
-  if (recipe === null || (recipe.region === null && recipe.ignore.length === 0)) return null;
-  return { region: recipe.region, ignore: recipe.ignore };
+function findingsOf(
+  record: InspectionRecord,
+  evidence: Evidence | undefined,
+  { region }: PartGeometry,
+): Findings | undefined {
+  if (evidence === undefined || record.thresholds === undefined) return undefined;
+  const { result, picture } = evidence;
+  const heat = heatBytes(result, record.thresholds, region);
+  return { heat, hottest: hottest(result, heat, region, picture, record.verdict === 'fail') };
+}
+
+/** What of a picture a model looks at; null: all of it. */
+function storedGeometry({ use: { geometry } }: LoadedModel): PartGeometry | null {
+  return isWhole(geometry) ? null : geometry;
 }

@@ -11,8 +11,8 @@ import type { LoadedModel } from './open-model.ts';
  * @throws the signal's reason
  */
 export async function scorePictures(
-  { geometry, pictures }: ScoreRequest,
-  { detector }: LoadedModel,
+  { pictures }: ScoreRequest,
+  { use: { geometry }, detector }: LoadedModel,
   signal: AbortSignal,
   onDone: (done: number) => void,
 ): Promise<ScoredPicture[]> {

@@ -65,8 +65,8 @@ export class InferenceService {
     },
     score: (request: ScoreRequest) => this.#score(request),
     explain: (request: ExplainRequest) => this.#withModel(request.model, (model) => explainStored(request, model)),
-    heat: (request: Pick<ExplainRequest, 'model' | 'geometry' | 'path'>) =>
-      this.#withModel(request.model, (model) => seeStored(request, model)),
+    heat: ({ model: use, path }: Pick<ExplainRequest, 'model' | 'path'>) =>
+      this.#withModel(use, (model) => seeStored(path, model)),
     driftBaseline: (request: DriftBaselineRequest) =>
       measureBaseline(request, this.#run(request.projectId).model(request.modelHash)),
     watchDrift: ({ projectId, baseline }: { projectId: string; baseline: DriftBaseline }) => {

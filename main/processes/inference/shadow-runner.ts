@@ -1,5 +1,5 @@
 import { judge } from '../../../shared/calibration/unknown-class.ts';
-import { pixelGeometry, type RecipeGeometry } from '../../feeds/recipe-geometry.ts';
+import { pixelGeometry } from '../../feeds/recipe-geometry.ts';
 import type { Evidence } from '../../inspection/pipeline.ts';
 import { scoreOrNull, type InspectionRecord } from '../../inspection/record.ts';
 import { preparePicture } from '../../pictures/prepare.ts';
@@ -12,16 +12,14 @@ import type { LoadedModel } from './open-model.ts';
  */
 export class ShadowRunner {
   readonly #model: LoadedModel;
-  readonly #geometry: RecipeGeometry;
   readonly #tell: (news: Omit<ShadowNews, 'projectId'>) => void;
   #work: Promise<void> = Promise.resolve();
   #isBusy = false;
   #isClosed = false;
   #skipped = 0;
 
-  constructor(model: LoadedModel, geometry: RecipeGeometry, tell: (news: Omit<ShadowNews, 'projectId'>) => void) {
+  constructor(model: LoadedModel, tell: (news: Omit<ShadowNews, 'projectId'>) => void) {
     this.#model = model;
-    this.#geometry = geometry;
     this.#tell = tell;
   }
 
@@ -59,11 +57,11 @@ export class ShadowRunner {
   }
 
   async #judge({ picture }: Evidence): Promise<ShadowNews['candidate']> {
-    const { detector } = this.#model;
+    const { use, detector } = this.#model;
     try {
       const prepared = preparePicture(picture, {
         size: detector.inputSize,
-        ...pixelGeometry(this.#geometry, picture),
+        ...pixelGeometry(use.geometry, picture),
       });
       const result = (await detector.inspect([prepared]))[0]!;
       const { verdict } = judge(result, detector.thresholdsFor(result.className), detector.unknownClass);
