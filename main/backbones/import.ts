@@ -64,6 +64,14 @@ export async function importBackbone(
         );
       }
       const pinned = entry.files.find((known) => known.sha256 !== undefined && known.sha256 === main.sha256);
+      const namesake = entry.files.find((known) => 'name' in known && known.name === path.basename(sources[0]!));
+      if (pinned === undefined && namesake?.sha256 !== undefined && options.sha256 === undefined) {
+        throw new UserError(
+          'importChecksum',
+          `"${file}" has the name of the published file but not its content (sha256 ${main.sha256}, published ${namesake.sha256}): nothing was imported.`,
+          'The file is damaged: carry it in again. If it is another file on purpose, give it another name.',
+        );
+      }
       const contents = contentFolder(sha256);
       await fs.rm(path.join(folder, contents), { recursive: true, force: true });
       await fs.rename(temporary, path.join(folder, contents));

@@ -46,6 +46,17 @@ describe('the DINOv2 backbones of the registry', () => {
     }
   });
 
+  it('pin the file that is fetched: its size is that of its numbers and little more', () => {
+    const external = registry.backbones.filter((entry) => !entry.bundled);
+    const hashes = external.map(({ files: [first] }) => first!.sha256);
+    expect(new Set(hashes).size).toBe(6);
+    for (const { id, parameters, files } of external) {
+      const spare = files[0]!.bytes! - 4 * parameters;
+      expect(spare, id).toBeGreaterThan(0);
+      expect(spare, id).toBeLessThan(120_000);
+    }
+  });
+
   it('are there for every preset', () => {
     for (const { backbone } of Object.values(presets)) expect(findBackbone(registry, backbone).id).toBe(backbone);
     expect(() => findBackbone(registry, 'resnet')).toThrow(

@@ -119,6 +119,9 @@ describe('import', () => {
     await expect(importBackbone(file, { store, registry, id, identify: refuse })).rejects.toThrow('ViT-B');
     const pinned = importBackbone(file, { store, registry, identify: accept, sha256: 'b'.repeat(64) });
     await expect(pinned).rejects.toMatchObject({ code: 'importChecksum' });
+    const published = await carried('dinov2_vits14_reg4_pretrain.pth');
+    const changed = importBackbone(published, { store, registry, identify: accept });
+    await expect(changed).rejects.toThrow(/has the name of the published file but not its content/);
     expect(await readStored(store, id)).toBeNull();
     await expect(identifyWeights(file, findBackbone(registry, 'efficientnet-lite2'))).rejects.toMatchObject({
       code: 'backboneMismatch',

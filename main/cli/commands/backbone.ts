@@ -242,7 +242,7 @@ function sayStored(reporter: Reporter, store: string, record: StoredBackbone): v
   const { bytes, sha256, naming, checked, how, source, storedAt } = record;
   reporter.say(`stored       ${storedPath(store, record)}, ${(bytes / 1e6).toFixed(1)} MB`);
   reporter.say(
-    `             sha256 ${sha256} (${checked === 'pinned' ? 'as expected' : 'none was known: compared with this one from now on'})`,
+    `             sha256 ${sha256} (${checked === 'pinned' ? 'as expected' : 'not one that is known: compared with this one from now on'})`,
   );
   reporter.say(`             ${naming ?? 'unknown'} names; ${how} from ${source} on ${storedAt}`);
 }
