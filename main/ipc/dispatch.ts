@@ -24,6 +24,9 @@ const withoutSignIn: ReadonlySet<string> = new Set<ChannelName>([
   'settings.get',
 ]);
 
+/** Characters of why a call is malformed: ten thousand wrong items have as many reasons. */
+const longestReason = 500;
+
 export interface DispatcherParts {
   handlers: Handlers;
   /** Who is signed in; null while the screen is locked. */
@@ -70,7 +73,8 @@ export class Dispatcher {
     const caller = this.#authorise(channel, spec.role);
     const input = spec.input.safeParse(raw);
     if (!input.success) {
-      throw new UserError('callMalformed', `The call "${channel}" is malformed: ${z.prettifyError(input.error)}`);
+      const why = z.prettifyError(input.error).slice(0, longestReason);
+      throw new UserError('callMalformed', `The call "${channel}" is malformed: ${why}`);
     }
     // The handler's own type is checked where it's written; here any of them is called with what its schema parsed.
     const handler = this.#parts.handlers[channel] as (input: unknown, caller: Caller) => unknown;
@@ -107,6 +111,8 @@ function sizeOf(value: unknown, limit: number): number {
     else if (ArrayBuffer.isView(next)) bytes += next.byteLength;
     else if (next instanceof ArrayBuffer) bytes += next.byteLength;
     else if (typeof next === 'object' && next !== null) {
+      // Holes count: whoever walks through the list walks through them.
+      if (Array.isArray(next)) bytes += 8 * next.length;
       for (const [key, item] of Object.entries(next)) {
         bytes += key.length;
         open.push(item);

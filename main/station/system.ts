@@ -3,6 +3,7 @@ import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { availableParallelism, freemem, platform, release, totalmem } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ZipFile } from 'yazl';
 import type { ChannelOutput } from '../../shared/ipc/contract.ts';
 import type { HandlersOf } from '../ipc/handler.ts';
@@ -26,13 +27,15 @@ export interface SystemSources {
 
 /** Failed parts whose pictures go into a diagnostics bundle when a person ticks it. */
 const mostPictures = 20;
+/** Finding out which engines there are takes a second or two. */
+const longestEnginesMs = 15_000;
 
 export function systemHandlers(context: StationContext, sources: SystemSources): HandlersOf<'system'> {
   const status = async (): Promise<Status> => ({
     version: sources.version,
     platform: `${platform()} ${release()} ${process.arch}`,
     electron: sources.electron,
-    engines: await sources.engines(),
+    engines: await enginesInTime(sources),
     inference: sources.inference(),
     training: sources.training(),
     memoryMb: Math.round(process.memoryUsage().rss / 2 ** 20),
@@ -81,6 +84,19 @@ export function systemHandlers(context: StationContext, sources: SystemSources):
       return { path: target, bytes: (await stat(target)).size };
     },
   };
+}
+
+/** The process that knows them may be the very thing that fails: then there are none to tell of. */
+async function enginesInTime({ engines }: SystemSources): Promise<Status['engines']> {
+  const late = new AbortController();
+  const none = pause(longestEnginesMs, [], { signal: late.signal, ref: false }).catch(() => []);
+  try {
+    return await Promise.race([engines(), none]);
+  } catch {
+    return [];
+  } finally {
+    late.abort();
+  }
 }
 
 /** What helps to find a fault, without anybody's pictures, names or labels. */

@@ -46,23 +46,23 @@ export const historyChannels = {
   'history.lots': query('operator', z.object({ projectId: d.id }), z.array(d.shortText)),
   'history.export': command(
     'operator',
-    z.object({ filter: historyFilter, format: z.enum(['csv', 'xlsx', 'json']), path: z.string() }),
+    z.object({ filter: historyFilter, format: z.enum(['csv', 'xlsx', 'json']), path: d.filePath }),
     z.object({ parts: z.int(), path: z.string() }),
   ),
   /** Writes a PDF. */
   'reports.lot': command(
     'operator',
-    z.object({ filter: historyFilter, path: z.string() }),
+    z.object({ filter: historyFilter, path: d.filePath }),
     z.object({ path: z.string(), pages: z.int() }),
   ),
   'reports.part': command(
     'operator',
-    z.object({ partId: z.int(), path: z.string() }),
+    z.object({ partId: z.int(), path: d.filePath }),
     z.object({ path: z.string(), pages: z.int() }),
   ),
   'reports.model': command(
     'operator',
-    z.object({ modelId: d.id, path: z.string() }),
+    z.object({ modelId: d.id, path: d.filePath }),
     z.object({ path: z.string(), pages: z.int() }),
   ),
 };

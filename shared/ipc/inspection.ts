@@ -61,7 +61,7 @@ export const inspectionChannels = {
   /** Judges single files now: drop a picture on the window. */
   'feed.judgeFiles': command(
     'operator',
-    z.object({ projectId: d.id, paths: z.array(z.string()).min(1).max(10_000) }),
+    z.object({ projectId: d.id, paths: z.array(d.filePath).min(1).max(10_000) }),
     z.object({ presented: z.int() }),
   ),
 

@@ -36,8 +36,8 @@ export const projectChannels = {
   /** Takes the project out of the list; its records stay until retention removes them. */
   'projects.remove': command('administrator', inProject, done),
   /** Writes everything of a project into one archive. */
-  'projects.export': command('engineer', z.object({ projectId: d.id, path: z.string() }), z.object({ bytes: z.int() })),
-  'projects.import': command('engineer', z.object({ path: z.string() }), d.project),
+  'projects.export': command('engineer', z.object({ projectId: d.id, path: d.filePath }), z.object({ bytes: z.int() })),
+  'projects.import': command('engineer', z.object({ path: d.filePath }), d.project),
 
   'classes.list': query('operator', inProject, z.array(d.partClass)),
   'classes.create': command('engineer', z.object({ projectId: d.id, name: d.name }), d.partClass),
@@ -47,7 +47,7 @@ export const projectChannels = {
   /** What a folder would give, before anything is taken from it. */
   'pictures.lookAtFolder': query(
     'engineer',
-    z.object({ path: z.string() }),
+    z.object({ path: d.filePath }),
     z.object({
       classes: z.array(
         z.object({
@@ -66,7 +66,7 @@ export const projectChannels = {
     'engineer',
     z.object({
       projectId: d.id,
-      path: z.string(),
+      path: d.filePath,
       /** Put everything into this class; null: the folder's own names. */
       classId: d.id.nullable(),
       /** Held-out good pictures and defects become the golden set. */
@@ -76,7 +76,7 @@ export const projectChannels = {
   ),
   'pictures.importFiles': command(
     'engineer',
-    z.object({ projectId: d.id, classId: d.id, use: d.pictureUse, paths: z.array(z.string()).max(10_000) }),
+    z.object({ projectId: d.id, classId: d.id, use: d.pictureUse, paths: z.array(d.filePath).max(10_000) }),
     importSummary,
   ),
   /** A picture straight from the camera, as PNG or JPEG bytes. */

@@ -73,7 +73,7 @@ export const settingsChannels = {
     }),
   ),
   'storage.clean': command('administrator', nothing, z.object({ removedPictures: z.int(), freedBytes: z.number() })),
-  'storage.backup': command('administrator', z.object({ path: z.string() }), z.object({ bytes: z.number() })),
+  'storage.backup': command('administrator', z.object({ path: d.filePath }), z.object({ bytes: z.number() })),
 
   'audit.page': query(
     'quality',
@@ -100,7 +100,7 @@ export const settingsChannels = {
   ),
   'system.diagnostics': command(
     'engineer',
-    z.object({ path: z.string(), withPictures: z.boolean() }),
+    z.object({ path: d.filePath, withPictures: z.boolean() }),
     z.object({ path: z.string(), bytes: z.int() }),
   ),
   /** A screen needs the camera from now on, or no longer; without this the permission is denied. */
@@ -122,5 +122,5 @@ export const settingsChannels = {
     z.object({ path: z.string().nullable() }),
   ),
   /** Shows a file the station wrote in the system's file manager. */
-  'dialog.show': command('operator', z.object({ path: z.string() }), done),
+  'dialog.show': command('operator', z.object({ path: d.filePath }), done),
 };

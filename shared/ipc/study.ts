@@ -157,13 +157,13 @@ export const studyChannels = {
   /** Writes the answers as CSV, and the parts beside them, as `twinspect msa analyse` reads them. */
   'study.export': command(
     'engineer',
-    inStudy.extend({ path: z.string() }),
+    inStudy.extend({ path: d.filePath }),
     z.object({ path: z.string(), partsPath: z.string() }),
   ),
   /** PDF, or HTML where the path ends in `.html`. */
   'reports.study': command(
     'engineer',
-    inStudy.extend({ path: z.string() }),
+    inStudy.extend({ path: d.filePath }),
     z.object({ path: z.string(), pages: z.int() }),
   ),
 };

@@ -174,8 +174,8 @@ export const trainingChannels = {
 
   'models.list': query('operator', inProject, z.array(d.stationModel)),
   /** Takes a package made elsewhere into the project. */
-  'models.import': command('engineer', z.object({ projectId: d.id, path: z.string() }), d.stationModel),
-  'models.export': command('engineer', z.object({ modelId: d.id, path: z.string() }), done),
+  'models.import': command('engineer', z.object({ projectId: d.id, path: d.filePath }), d.stationModel),
+  'models.export': command('engineer', z.object({ modelId: d.id, path: d.filePath }), done),
   'models.gates': query('engineer', z.object({ modelId: d.id }), z.array(gateResult)),
   /** Refused when a gate fails, unless a person of role `quality` overrides it with a reason. */
   'models.activate': command(
