@@ -10,7 +10,7 @@ import {
   type ParityFigures,
 } from '../../shared/calibration/gates.ts';
 import { sentence } from '../../shared/calibration/sentences.ts';
-import { decide } from '../../shared/detection.ts';
+import { judge } from '../../shared/calibration/unknown-class.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { PictureRef } from '../datasets/dataset.ts';
 import type { Detector } from '../detector/detector.ts';
@@ -69,9 +69,14 @@ export async function runGates(request: GateRequest): Promise<GateResult[]> {
   const fromActive = await scored(active);
   const fromCandidate = await scored(candidate);
   const parts = judged.map((ref, i): GoldenPart => {
-    const judgedBy = ({ detector }: GatedModel, { predScore, inferredClass }: ScoredPicture) => ({
-      predScore,
-      verdict: decide(predScore, detector.thresholdsFor(inferredClass)),
+    // As on the line: a part of no known class doesn't pass.
+    const judgedBy = ({ detector }: GatedModel, { inferredClass, ...scores }: ScoredPicture) => ({
+      predScore: scores.predScore,
+      verdict: judge(
+        { ...scores, className: inferredClass },
+        detector.thresholdsFor(inferredClass),
+        detector.unknownClass,
+      ).verdict,
     });
     return {
       id: ref.path,

@@ -263,6 +263,16 @@ describe('gate', () => {
     expect([wrong.code, wrong.err]).toEqual([1, expect.stringMatching(/may not override/)]);
   });
 
+  it('judges golden pictures as the line does: one of no known class does not pass', async () => {
+    await writeModel('a.twin');
+    await writeModel('c.twin');
+    const run = await gate(['--golden', await writeData(3, 1)], brightnessDetector({ unknownClass: { value: 0.5 } }));
+    const golden = recordOf(run).gates.find((result) => result.gate === 'goldenSet')!;
+    expect(golden.changed.map(({ active, candidate }) => [active, candidate])).toEqual(
+      Array.from({ length: 3 }, () => ['pass', 'review']),
+    );
+  });
+
   it('golden pictures that the candidate learned from void the comparison; a class it lost refuses', async () => {
     await writeModel('a.twin');
     await writeModel('c.twin', [greyPng(10, 16, 1)]);

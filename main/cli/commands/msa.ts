@@ -132,7 +132,7 @@ async function modelAnswers(
   notes: StudyNote[],
 ): Promise<StudyAnswer[]> {
   const { UserError } = await import('../../../shared/errors.ts');
-  const { decide } = await import('../../../shared/detection.ts');
+  const { judge } = await import('../../../shared/calibration/unknown-class.ts');
   const { readPicture } = await import('../../pictures/decode.ts');
   const { preparePicture } = await import('../../pictures/prepare.ts');
   const detector = await context.services.openDetector(options.model!, options);
@@ -154,7 +154,9 @@ async function modelAnswers(
         const prepared = preparePicture(await readPicture(path), { size: detector.inputSize });
         const result = (await detector.inspect([prepared]))[0];
         const verdict =
-          result === undefined ? 'noDecision' : decide(result.predScore, detector.thresholdsFor(result.className));
+          result === undefined
+            ? 'noDecision'
+            : judge(result, detector.thresholdsFor(result.className), detector.unknownClass).verdict;
         answers.push({ appraiser: 'model', part, repeat, answer: appraisalOfVerdict(verdict) });
       }
     }
