@@ -1,16 +1,15 @@
-import type { JsonValue } from '../../shared/audit/event.ts';
+import type { AuditAction, JsonValue } from '../../shared/audit/event.ts';
 import type { Caller } from '../ipc/handler.ts';
 import type { StationContext } from './context.ts';
 
 /**
  * Notes in the audit log what somebody did. Inside a transaction of the store, change and note stand or fall together.
- * @param action lower-case words with a dot between them, e.g. `label.set`
  * @param subject what it was done to; never empty
  */
 export function record(
   context: StationContext,
   caller: Caller,
-  action: string,
+  action: AuditAction,
   subject: string,
   details: JsonValue = {},
 ): void {

@@ -1,15 +1,26 @@
 /** What JSON can hold, and nothing else: an event must read the same on every machine, for good. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** Things worth recording. Others are allowed (plug-ins): lower-case words with a dot between them. */
+/** What the station and its log record. Others' logs may hold more: lower-case words with a dot between them. */
 export const auditActions = [
   'session.login',
   'session.loginRefused',
   'session.logout',
   'user.created',
   'user.changed',
-  'user.removed',
+  'settings.changed',
+  'project.created',
+  'project.changed',
+  'project.imported',
+  'project.removed',
+  'class.created',
+  'class.renamed',
+  'class.removed',
+  'pictures.imported',
+  'pictures.captured',
+  'pictures.useChanged',
   'label.set',
+  'label.undone',
   'training.started',
   'training.finished',
   'model.imported',
@@ -17,24 +28,31 @@ export const auditActions = [
   'model.rolledBack',
   'model.gateRefused',
   'model.gateOverridden',
+  'model.removed',
+  'model.shadowStarted',
+  'model.shadowEnded',
   'threshold.changed',
+  'verdict.confirmed',
   'verdict.overridden',
-  'settings.changed',
+  'verdict.undone',
+  'recipe.created',
+  'recipe.changed',
+  'recipe.removed',
   'feed.fault',
   'feed.recovered',
   'data.exported',
   'data.deleted',
+  'signature.refused',
   'drift.alarm',
   'drift.acknowledged',
   'drift.restarted',
   'study.started',
   'study.finished',
   'study.cancelled',
-  'signature.refused',
-  'audit.started',
   'audit.recovered',
+  'store.restored',
 ] as const;
-export type KnownAuditAction = (typeof auditActions)[number];
+export type AuditAction = (typeof auditActions)[number];
 
 /** What the caller knows of an event. */
 export interface AuditEntry {

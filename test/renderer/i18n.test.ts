@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { auditActions } from '../../shared/audit/event.ts';
 
 const app = join(import.meta.dirname, '../../renderer/app');
 const languages = ['en', 'de', 'ko', 'zh-CN'] as const;
@@ -54,6 +55,11 @@ describe('messages of the window', () => {
   it('has every key in every language, and no other', () => {
     for (const language of languages)
       expect([...messagesOf(language).keys()].sort(), language).toEqual([...english.keys()].sort());
+  });
+
+  it('has words for everything that the audit log records, and for nothing else', () => {
+    const worded = [...english.keys()].filter((key) => key.startsWith('auditAction.'));
+    expect(worded.sort()).toEqual(auditActions.map((action) => `auditAction.${action}`).sort());
   });
 
   it('keeps the same places in every language, and leaves nothing empty', () => {
