@@ -134,6 +134,24 @@ export function metricsOf(
   });
 }
 
+/**
+ * Measures a model anew on the golden pictures of its classes, from the scores that are stored: the golden set may have
+ * come after the model, and thresholds move. As long as some of them have no score, its figures stay as they are.
+ */
+export function measureAgain(context: StationContext, modelId: string): void {
+  const { store } = context;
+  const { projectId, classes, thresholds } = store.models.get(modelId);
+  const golden = goldenPictures(context, projectId).filter(({ className }) => classes.includes(className));
+  const known = store.pictures.scores(modelId);
+  if (golden.length === 0 || golden.some(({ sha256 }) => !known.has(sha256))) return;
+  const changed = store.models.thresholdHistory(modelId).length > 0;
+  const scores = golden.map(({ sha256 }): [string, JudgedScore] => {
+    const { predScore, verdict } = known.get(sha256)!;
+    return [sha256, judged(predScore, verdict, changed ? thresholds : null)];
+  });
+  store.models.setMetrics(modelId, metricsOf(golden, new Map(scores)));
+}
+
 /** How well a model tells the golden pictures apart, from the scores that are stored; null without either kind. */
 export function finishedAuroc(
   context: StationContext,

@@ -4,7 +4,7 @@ import type { HandlersOf } from '../ipc/handler.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
 import type { FeedService } from './feed.ts';
-import { isLabelled, scoresOf } from './golden.ts';
+import { isLabelled, measureAgain, scoresOf } from './golden.ts';
 import { checkSecret, signedDetails, type IsSecretOf } from './sign.ts';
 
 export interface ThresholdParts {
@@ -37,6 +37,10 @@ export function thresholdHandlers(
         }));
       const labelled = candidates.filter(isLabelled);
       const scores = await scoresOf(context, feeds, model, labelled);
+      if (model.metrics.length === 0) {
+        measureAgain(context, modelId);
+        context.emit({ type: 'models', projectId: model.projectId });
+      }
       const evidence = labelled.flatMap(({ sha256, className, gtLabel, defectClass }): Evidence[] => {
         const { predScore } = scores.get(sha256)!;
         return Number.isFinite(predScore) ? [{ sha256, className, gtLabel, predScore, defectClass }] : [];
@@ -88,7 +92,8 @@ export function thresholdHandlers(
           reason,
         });
         record(context, caller, 'threshold.changed', subject, details);
-        return after;
+        measureAgain(context, modelId);
+        return store.models.get(after.id);
       });
       context.emit({ type: 'models', projectId: model.projectId });
       if (model.state === 'active') await feeds.modelChanged(model.projectId);

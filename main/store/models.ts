@@ -3,7 +3,7 @@ import type { UnknownClassCheck } from '../../shared/calibration/unknown-limit.t
 import type { Thresholds } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import { gateResult, type GateResult, trainingState, type TrainingState } from '../../shared/ipc/training.ts';
-import { type GateOverride, type StationModel, stationModel } from '../../shared/station/domain.ts';
+import { type ClassMetrics, type GateOverride, type StationModel, stationModel } from '../../shared/station/domain.ts';
 import type { Database } from './database.ts';
 import type { StationFiles } from './files.ts';
 import type { NewModel, ThresholdChange } from './types.ts';
@@ -160,6 +160,11 @@ export class ModelStore {
   setUnknownClass(modelId: string, unknownClass: UnknownClassCheck): void {
     const model = this.get(modelId);
     this.#setBody(modelId, { ...model, unknownClass });
+  }
+
+  setMetrics(modelId: string, metrics: readonly ClassMetrics[]): void {
+    const model = this.get(modelId);
+    this.#setBody(modelId, { ...model, metrics: [...metrics] });
   }
 
   /** Keeps who let it through refused gates; null: no gate refuses it any more. */

@@ -24,7 +24,7 @@ export interface YieldPoint {
  * Share of passed parts over time, each with its exact 95 % interval and the number of parts it was counted on. The axis
  * starts at the tens below the lowest interval: a yield rarely leaves the nineties.
  */
-export function yieldChart(points: readonly YieldPoint[], yTitle: string, xTitle: string): Html {
+export function yieldChart(points: readonly YieldPoint[], yTitle: string, xTitle: string, locale: string): Html {
   const marks = points.flatMap(({ passed, parts }, index) => {
     if (parts === 0) return [];
     const { low, high } = clopperPearson(passed, parts, 0.95);
@@ -47,7 +47,7 @@ export function yieldChart(points: readonly YieldPoint[], yTitle: string, xTitle
       points="${marks.map(({ index, value }) => `${fixed(x(index))},${fixed(y(value))}`).join(' ')}"
     />
     ${marks.map(({ index, value }) => html`<circle cx="${fixed(x(index))}" cy="${fixed(y(value))}" r="2.6" fill="${goodColour}" />`)}
-    ${showCounts ? marks.map(({ index, value }) => html`<text x="${fixed(x(index) + 6)}" y="${fixed(y(value) + 3)}">n = ${points[index]!.parts}</text>`) : html``}
+    ${showCounts ? marks.map(({ index, value }) => html`<text x="${fixed(x(index) + 6)}" y="${fixed(y(value) + 3)}">n = ${points[index]!.parts.toLocaleString(locale)}</text>`) : html``}
     ${axisTitles(yTitle, xTitle)}
   </svg>`;
 }
@@ -137,7 +137,7 @@ export function scoreHistogram(
       /><text x="${fixed(x(at) + (anchor === 'end' ? -4 : 4))}" y="22" text-anchor="${anchor}">${name}</text>`;
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img">
     ${[0, most].map((tick) => html`<line x1="${left}" x2="${width - right}" y1="${y(tick)}" y2="${y(tick)}" stroke="#d5d9e0" /><text x="${left - 6}" y="${y(tick) + 3}" text-anchor="end">${tick}</text>`)}
-    ${[0, 25, 50, 75, 100, 125, 150].map((tick) => html`<text x="${fixed(x(tick))}" y="${height - bottom + 14}" text-anchor="middle">${tick === end ? `≥ ${end}` : tick}</text>`)}
+    ${[0, 25, 50, 75, 100, 125, 150].map((tick) => html`<text x="${fixed(x(tick))}" y="${height - bottom + 14}" text-anchor="${tick === end ? 'end' : 'middle'}">${tick === end ? `≥ ${end}` : tick}</text>`)}
     ${series.flatMap(({ counts, colour, shift }) => counts.flatMap((count, bin) => (count === 0 ? [] : [html`<rect x="${fixed(x((bin + shift) * step) + 0.6)}" y="${fixed(y(count))}" width="${fixed((plotWidth * step) / end / 2 - 0.8)}" height="${fixed(y(0) - y(count))}" fill="${colour}" />`])))}
     ${reviewAt < 50 ? line(reviewAt, '5 3', words.review, 'end') : html``} ${line(50, '', words.fail, 'start')}
     <rect x="${width - 190}" y="3" width="9" height="9" fill="${goodColour}" />

@@ -70,7 +70,6 @@ export function lotReport(report: LotReport, words: ReportWords): string {
       verdictOrder.map((verdict) => ({ label: word(verdict, words), count: counters[verdict], of: judged })),
       words,
     )}
-    <h2>${words.yieldOverTime}</h2>
     ${yieldOverTime(report, words)}
     ${
       statistics.pareto.length === 0
@@ -179,9 +178,12 @@ function yieldOverTime({ statistics, bucket }: LotReport, words: ReportWords): H
     passed: counters.pass,
     parts: counters.presented,
   }));
-  return points.length === 0
-    ? html`<p class="soft">${words.none}</p>`
-    : yieldChart(points, words.yieldAxis, words.timeAxis);
+  // One point is the table above once more.
+  if (points.length < 2) return html``;
+  return html`<div class="keep">
+    <h2>${words.yieldOverTime}</h2>
+    ${yieldChart(points, words.yieldAxis, words.timeAxis, words.locale)}
+  </div>`;
 }
 
 function partsTable(parts: readonly StationPart[], total: number, words: ReportWords): Html {

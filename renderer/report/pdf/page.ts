@@ -53,7 +53,13 @@ svg text { font: 8pt ${fonts}; fill: #16191f; }
 .chart { break-inside: avoid; }
 .chart.score { max-width: 130mm; display: block; margin: 3mm 0 1mm; }
 .keep { break-inside: avoid; }
+.parts { font-size: 8.5pt; }
 .short { white-space: nowrap; }
+.certificate { font-size: 9pt; line-height: 1.3; }
+.certificate header { display: flex; justify-content: space-between; align-items: baseline; padding-bottom: 2mm; margin-bottom: 3mm; }
+.certificate h1 { font-size: 16pt; } .certificate h2 { font-size: 11pt; margin: 3mm 0 1mm; }
+.certificate dl { row-gap: .6mm; } .certificate .pictures { margin: 2mm 0; } .certificate figcaption { font-size: 8pt; }
+.certificate figure { max-width: 56mm; } .certificate .signature { margin-top: 11mm; }
 .file { overflow-wrap: anywhere; }
 .signature { break-inside: avoid; display: grid; grid-template-columns: 1fr 1fr; gap: 10mm; margin-top: 16mm; }
 .signature div { border-top: .8pt solid #16191f; padding-top: 1mm; color: #555d6b; font-size: 9pt; }
@@ -61,8 +67,8 @@ svg text { font: 8pt ${fonts}; fill: #16191f; }
 `;
 
 /** A whole printable page with its own styles; it loads nothing. */
-export function reportPage(title: string, locale: string, body: Html): string {
-  return `<!doctype html><html lang="${escapeHtml(locale)}"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><link rel="stylesheet" href="fonts.css"><style>${styles}</style></head><body>${verdictSymbols}${body.html}</body></html>`;
+export function reportPage(title: string, locale: string, body: Html, kind = ''): string {
+  return `<!doctype html><html lang="${escapeHtml(locale)}"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><link rel="stylesheet" href="fonts.css"><style>${styles}</style></head><body class="${kind}">${verdictSymbols}${body.html}</body></html>`;
 }
 
 /** Label and value pairs. */

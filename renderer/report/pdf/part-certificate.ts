@@ -41,7 +41,10 @@ export function partCertificate(certificate: PartCertificate, words: ReportWords
   const { shares, thresholds } = part;
   const name = part.serial ?? `#${part.id}`;
   const title = `${words.partCertificate}: ${name}`;
-  const body = html`<header><h1>${title}</h1></header>
+  const body = html`<header>
+      <h1>${title}</h1>
+      <span class="soft">${certificate.project}</span>
+    </header>
     <p class="verdict ${part.verdict ?? 'noDecision'}">${verdictLine(part, words)}</p>
     ${part.reason === null ? html`` : html`<p>${words.reason}: ${say(part.reason, words.locale)}</p>`}
     ${part.drift ? html`<p><b>${words.notCovered(part.drift.cause)}</b></p>` : html``}
@@ -72,27 +75,22 @@ export function partCertificate(certificate: PartCertificate, words: ReportWords
       [words.modelHash, part.modelHash ?? '–'],
       ...(shares === null
         ? []
-        : ([
-            [words.local, shareText(shares.local, words)],
-            [words.semantic, shareText(shares.semantic, words)],
-            [words.memory, shareText(shares.memory, words)],
-          ] as const)),
+        : (['local', 'semantic', 'memory'] as const).flatMap((kind) => shareOf(words[kind], shares[kind], words))),
       ...(part.hottest === null ? [] : ([[words.hottest, placeText(part.hottest, certificate, words)]] as const)),
       ...classDistance(part, words),
       ...geometry(part, words),
-      [words.station, part.station || certificate.station],
-      [words.project, certificate.project],
-      [words.lot, part.lot ?? '–'],
-      [words.serial, part.serial ?? '–'],
-      [words.file, fileName(part.source)],
-      [words.class, part.className ?? '–'],
       [words.time, localTime(part.presentedAt)],
+      [words.station, part.station || certificate.station],
+      ...(part.lot === null ? [] : [[words.lot, part.lot] as const]),
+      ...(part.serial === null ? [] : [[words.serial, part.serial] as const]),
+      [words.class, part.className ?? '–'],
+      [words.file, fileName(part.source)],
       [words.pictureHash, part.pictureSha256 ?? '–'],
       [words.printed, `${localTime(certificate.printedAt)}, ${certificate.printedBy}`],
     ])}
     <p class="soft">${words.scoreHint}</p>
     ${certificate.answers.length === 0 ? html`` : answerTable(certificate.answers, words)} ${signature(words)}`;
-  return reportPage(title, words.locale, body);
+  return reportPage(title, words.locale, body, 'certificate');
 }
 
 function verdictLine({ verdict }: StationPart, words: ReportWords): Html {
@@ -147,8 +145,9 @@ function boxOf(region: Region | null): { x: number; y: number; width: number; he
   return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
 }
 
-function shareText(share: number | null, words: ReportWords): string {
-  return share === null ? words.notMeasured : percent(share, words.locale, 0);
+/** Models have these experts or not; one that isn't there says nothing. */
+function shareOf(name: string, share: number | null, words: ReportWords): [string, string][] {
+  return share === null ? [] : [[name, percent(share, words.locale, 0)]];
 }
 
 function answerTable(answers: readonly PrintedAnswer[], words: ReportWords): Html {
