@@ -16,8 +16,8 @@ export interface TensorSpec {
 }
 
 /**
- * A step cut into equal parts along the batch, for models whose whole batch doesn't fit in memory: gradients are computed
- * part by part and added up, then the optimizer moves once.
+ * A step in its parts, for models that hardly fit in memory: the batch is cut into equal parts whose gradients are added
+ * up, then the optimizer moves, all parameters at once or one after the other.
  */
 export interface StepParts {
   readonly count: number;
@@ -33,12 +33,21 @@ export interface StepParts {
    * @returns the sums with that part's added
    */
   add(params: readonly Tensor[], inputs: Readonly<Record<string, Tensor>>, sums: readonly Tensor[]): Tensor[];
-  /** Moves the optimizer. @param sums over all parts */
-  finish(
+  /** The scalars that the step reports. @param sums over all parts */
+  report(sums: readonly Tensor[]): Record<string, Tensor>;
+  /**
+   * Moves the optimizer for some parameters, all or one alone.
+   * @param state these parameters, then their `m`, `v` and `vmax`
+   * @param sums their gradients over all parts
+   * @param reported what `report` gives
+   * @returns the state after the step, in the same order
+   */
+  move(
     state: readonly Tensor[],
     sums: readonly Tensor[],
+    reported: Readonly<Record<string, Tensor>>,
     inputs: Readonly<Record<string, Tensor>>,
-  ): { state: Tensor[]; outputs: Record<string, Tensor> };
+  ): Tensor[];
 }
 
 export interface TrainingStep {
@@ -57,8 +66,8 @@ export interface TrainingStep {
     state: readonly Tensor[],
     inputs: Readonly<Record<string, Tensor>>,
   ): { state: Tensor[]; outputs: Record<string, Tensor> };
-  /** How the step falls into parts; without it, the batch is one. */
-  readonly parts?: StepParts;
+  /** The same step in its parts; one part where the whole batch fits. */
+  readonly parts: StepParts;
 }
 
 /** Errors and loss of each picture of a batch, all `[B]`. */
@@ -119,34 +128,7 @@ export function makeTrainingStep(model: TrainableModel, options: OptimizerOption
     return [...grads, total, ...errors];
   };
 
-  const move = (
-    state: readonly Tensor[],
-    measured: readonly Tensor[],
-    inputs: Readonly<Record<string, Tensor>>,
-  ): { state: Tensor[]; outputs: Record<string, Tensor> } => {
-    const grads = measured.slice(0, count);
-    const [total, decoder, encoder] = measured.slice(count) as [Tensor, Tensor, Tensor];
-    const gradNorm = globalNorm(grads);
-    const factor = options.gradClip === null ? tf.scalar(1) : clipFactor(gradNorm, options.gradClip);
-    const slots = names.map((_, i): OptimizerSlot => {
-      const slot = { param: state[i]!, m: state[count + i]!, v: state[2 * count + i]! };
-      return options.amsgrad ? { ...slot, vmax: state[3 * count + i]! } : slot;
-    });
-    const [lr, decay, biasCorrection1, biasCorrection2] = scalarNames.map((name) => stepInput(inputs, name)) as [
-      Tensor,
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
-    const stepped = stableAdamW(slots, grads, { lr, decay, biasCorrection1, biasCorrection2 }, options, factor);
-    const moved = [
-      stepped.slots.map((slot) => slot.param),
-      stepped.slots.map((slot) => slot.m),
-      stepped.slots.map((slot) => slot.v),
-      options.amsgrad ? stepped.slots.map((slot) => slot.vmax!) : [],
-    ];
-    return { state: moved.flat(), outputs: { total, decoder, encoder, gradNorm } };
-  };
+  const mean = (sum: Tensor): Tensor => (parts === 1 ? sum : tf.mul(sum, 1 / parts));
 
   const cutIntoParts: StepParts = {
     count: parts,
@@ -157,12 +139,33 @@ export function makeTrainingStep(model: TrainableModel, options: OptimizerOption
       ...['total', 'decoder', 'encoder'].map((name) => ({ name, shape: [] })),
     ],
     add: (params, inputs, sums) => measure(params, inputs).map((tensor, i) => tf.add(sums[i]!, tensor)),
-    finish: (state, sums, inputs) =>
-      move(
-        state,
-        sums.map((sum) => tf.mul(sum, 1 / parts)),
-        inputs,
-      ),
+    report: (sums) => {
+      const means = sums.map(mean);
+      const [total, decoder, encoder] = means.slice(count) as [Tensor, Tensor, Tensor];
+      return { total, decoder, encoder, gradNorm: globalNorm(means.slice(0, count)) };
+    },
+    move: (state, sums, { gradNorm }, inputs) => {
+      const n = sums.length;
+      const factor = options.gradClip === null ? tf.scalar(1) : clipFactor(gradNorm!, options.gradClip);
+      const slots = sums.map((_, i): OptimizerSlot => {
+        const slot = { param: state[i]!, m: state[n + i]!, v: state[2 * n + i]! };
+        return options.amsgrad ? { ...slot, vmax: state[3 * n + i]! } : slot;
+      });
+      const [lr, decay, biasCorrection1, biasCorrection2] = scalarNames.map((name) => stepInput(inputs, name)) as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      const scalars = { lr, decay, biasCorrection1, biasCorrection2 };
+      const stepped = stableAdamW(slots, sums.map(mean), scalars, options, factor);
+      return [
+        ...stepped.slots.map(({ param }) => param),
+        ...stepped.slots.map(({ m }) => m),
+        ...stepped.slots.map(({ v }) => v),
+        ...(options.amsgrad ? stepped.slots.map(({ vmax }) => vmax!) : []),
+      ];
+    },
   };
 
   return {
@@ -175,14 +178,14 @@ export function makeTrainingStep(model: TrainableModel, options: OptimizerOption
     apply: (state, inputs) =>
       tf.tidy(() => {
         const params = state.slice(0, count);
-        if (parts === 1) return move(state, measure(params, inputs), inputs);
-        let sums = cutIntoParts.sums.map(({ shape }): Tensor => tf.zeros([...shape]));
-        for (let part = 0; part < parts; part += 1) {
+        let sums = parts === 1 ? measure(params, inputs) : cutIntoParts.sums.map(({ shape }) => tf.zeros([...shape]));
+        for (let part = 0; part < parts && parts > 1; part += 1) {
           sums = cutIntoParts.add(params, partOf(inputs, cutIntoParts, part), sums);
         }
-        return cutIntoParts.finish(state, sums, inputs);
+        const outputs = cutIntoParts.report(sums);
+        return { state: cutIntoParts.move(state, sums.slice(0, count), outputs, inputs), outputs };
       }),
-    ...(parts > 1 && { parts: cutIntoParts }),
+    parts: cutIntoParts,
   };
 }
 

@@ -1,27 +1,34 @@
 import type { SessionOptions } from './ort-session.ts';
 import { OrtTrainer, type TrainerPlan } from './ort-trainer.ts';
+import { PartwiseTrainer, type PartwisePlan } from './partwise-trainer.ts';
+import { chooseProvider } from './providers.ts';
 import { WorkerClient } from './rpc.ts';
 import {
   checkState,
+  elementCount,
   stackInputs,
   type EngineDescription,
   type EngineStep,
   type StepInputs,
   type TrainingEngine,
 } from './training-engine.ts';
-import { loopGraph, stepwiseGraph } from './training-graph.ts';
+import { loopGraph, partwisePlan, stepwiseGraph } from './training-graph.ts';
 
 export interface OrtEngineOptions extends SessionOptions {
   /**
-   * `auto` (default) runs the first steps both ways and keeps the faster one. Both give the same bits on the CPU, so
-   * the choice never shows in the weights.
+   * `auto` (default): a large model on the processor runs `partwise`. For any other the first steps run both `stepwise`
+   * and as a `loop`, and the faster one stays; both give the same bits on the CPU, so the choice never shows in the
+   * weights.
    */
-  readonly mode?: 'auto' | 'stepwise' | 'loop';
+  readonly mode?: 'auto' | 'stepwise' | 'loop' | 'partwise';
   /** Runs in this thread and blocks it: for benchmarks. Default: a worker thread. */
   readonly inline?: boolean;
   /** The initial state's arrays may be taken away from the caller: at full size a copy is gigabytes. Default: a copy. */
   readonly takeInitial?: boolean;
 }
+
+/** State from which on memory counts more than the cost of many small runs, bytes: ViT-S has 600 MB of it. */
+const largeStateBytes = 256e6;
 
 /**
  * Compiles a training step to ONNX and runs it on ONNX Runtime in a worker thread, where the state stays.
@@ -34,8 +41,18 @@ export async function openOrtEngine(
   initial: ReadonlyMap<string, Float32Array>,
   options: OrtEngineOptions = {},
 ): Promise<TrainingEngine> {
-  const { mode = 'auto', inline = false, takeInitial = false, ...session } = options;
+  const { mode: asked = 'auto', inline = false, takeInitial = false, ...session } = options;
   checkState(step.state, initial);
+  const own = new Map(
+    step.state.map(({ name }) => [name, takeInitial ? initial.get(name)! : initial.get(name)!.slice()]),
+  );
+  const { parts } = step;
+  const mode = asked === 'auto' && parts !== undefined && (await isLarge(step, session)) ? 'partwise' : asked;
+  if (mode === 'partwise') {
+    if (parts === undefined) throw new Error('a training step without parts');
+    const plan = partwisePlan({ ...step, parts }, own, session);
+    return inline ? inlineEngine(plan, await PartwiseTrainer.open(plan)) : workerEngine(plan);
+  }
   const specs = (list: EngineStep['state']): EngineStep['state'] =>
     list.map(({ name, shape }) => ({ name, shape: [...shape] }));
   const plan: TrainerPlan = {
@@ -44,25 +61,29 @@ export async function openOrtEngine(
     state: specs(step.state),
     inputs: specs(step.inputs),
     outputs: specs(step.outputs),
-    initial: new Map(
-      step.state.map(({ name }) => [name, takeInitial ? initial.get(name)! : initial.get(name)!.slice()]),
-    ),
+    initial: own,
     session,
   };
   return inline ? inlineEngine(plan, await OrtTrainer.open(plan)) : workerEngine(plan);
 }
 
-function inlineEngine(plan: TrainerPlan, trainer: OrtTrainer): TrainingEngine {
+/** Whether the state is large and lies in the processor's memory, where it can be changed in place. */
+async function isLarge({ state }: EngineStep, { provider = 'cpu' }: SessionOptions): Promise<boolean> {
+  const bytes = state.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
+  return bytes >= largeStateBytes && (await chooseProvider(provider)).provider === 'cpu';
+}
+
+function inlineEngine(plan: TrainerPlan | PartwisePlan, trainer: OrtTrainer | PartwiseTrainer): TrainingEngine {
   return {
     describe: () => trainer.describe(),
     runSteps: async (inputs) => (await trainer.runSteps(inputs.length, stackInputs(plan.inputs, inputs))).scalars,
-    readState: () => Promise.resolve(trainer.readState()),
+    readState: (names) => Promise.resolve(trainer.readState(names)),
     writeState: (state) => Promise.resolve(trainer.writeState(new Map([...state].map(([n, d]) => [n, d.slice()])))),
     close: () => trainer.close(),
   };
 }
 
-async function workerEngine(plan: TrainerPlan): Promise<TrainingEngine> {
+async function workerEngine(plan: TrainerPlan | PartwisePlan): Promise<TrainingEngine> {
   const client = await WorkerClient.start('session-worker');
   try {
     // The state moves to the worker: at full size it is gigabytes.
@@ -83,7 +104,7 @@ async function workerEngine(plan: TrainerPlan): Promise<TrainingEngine> {
     return {
       describe: () => description,
       runSteps,
-      readState: () => client.call('readState', { trainer }),
+      readState: (names) => client.call('readState', { trainer, names }),
       writeState: (state) => {
         checkState(plan.state, state);
         return client.call('writeState', { trainer, state: new Map(state) });

@@ -1,5 +1,6 @@
 import * as ort from 'onnxruntime-node';
 import { openOrtSession, type OrtSession, type SessionDescription, type SessionOptions } from './ort-session.ts';
+import { copyOf } from './partwise-trainer.ts';
 import {
   checkState,
   elementCount,
@@ -93,9 +94,9 @@ export class OrtTrainer {
     return { scalars, description: this.describe() };
   }
 
-  /** A copy of every state tensor, so that the next step may go on meanwhile. */
-  readState(): Map<string, Float32Array> {
-    return new Map([...this.#state].map(([name, tensor]) => [name, Float32Array.from(tensor.data as Float32Array)]));
+  /** A copy of the state, or of the tensors named, so that the next step may go on meanwhile. */
+  readState(names?: readonly string[]): Map<string, Float32Array> {
+    return copyOf(this.#state, names);
   }
 
   writeState(state: ReadonlyMap<string, Float32Array>): void {

@@ -2,10 +2,11 @@
 import { parentPort } from 'node:worker_threads';
 import { OrtTrainer, type TrainerPlan } from './ort-trainer.ts';
 import { openOrtSession, runOrtSession, type OrtSession, type SessionOptions, type TensorData } from './ort-session.ts';
+import { PartwiseTrainer, type PartwisePlan } from './partwise-trainer.ts';
 import { serve, Transferred } from './rpc.ts';
 
 const sessions = new Map<number, OrtSession>();
-const trainers = new Map<number, OrtTrainer>();
+const trainers = new Map<number, OrtTrainer | PartwiseTrainer>();
 let nextId = 0;
 
 function byId<T>(things: ReadonlyMap<number, T>, id: number): T {
@@ -34,16 +35,16 @@ serve(parentPort!, {
     sessions.delete(session);
   },
 
-  openTrainer: async (plan: TrainerPlan) => {
-    const opened = await OrtTrainer.open(plan);
+  openTrainer: async (plan: TrainerPlan | PartwisePlan) => {
+    const opened = 'graphs' in plan ? await PartwiseTrainer.open(plan) : await OrtTrainer.open(plan);
     const trainer = nextId++;
     trainers.set(trainer, opened);
     return { trainer, description: opened.describe() };
   },
   train: (call: { trainer: number; steps: number; inputs: Record<string, Float32Array> }) =>
     byId(trainers, call.trainer).runSteps(call.steps, call.inputs),
-  readState: ({ trainer }: { trainer: number }) => {
-    const state = byId(trainers, trainer).readState();
+  readState: ({ trainer, names }: { trainer: number; names: readonly string[] | undefined }) => {
+    const state = byId(trainers, trainer).readState(names);
     return new Transferred(state, buffersOf([...state.values()]));
   },
   writeState: ({ trainer, state }: { trainer: number; state: Map<string, Float32Array> }) => {

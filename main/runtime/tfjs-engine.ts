@@ -131,9 +131,15 @@ export async function openTfjsEngine(
       }
       return scalars;
     },
-    readState: () =>
+    readState: (names) =>
       Promise.resolve(
-        new Map(step.state.map(({ name }, i) => [name, Float32Array.from(state[i]!.dataSync() as Float32Array)])),
+        new Map(
+          step.state.flatMap(({ name }, i) =>
+            names === undefined || names.includes(name)
+              ? [[name, Float32Array.from(state[i]!.dataSync() as Float32Array)] as const]
+              : [],
+          ),
+        ),
       ),
     writeState(values) {
       checkState(step.state, values);

@@ -16,8 +16,8 @@ export interface EngineStep {
     inputs: Readonly<Record<string, Tensor>>,
   ): { state: Tensor[]; outputs: Record<string, Tensor> };
   /**
-   * The same step cut into equal parts along the batch, whose gradients are added up: an engine that can, works on one
-   * part at a time and holds no more than that in memory.
+   * The same step in its parts: gradients of equal parts of the batch are added up, then parameters move, each on its own.
+   * An engine that can, works on one part at a time and holds no more than that in memory.
    */
   readonly parts?: {
     readonly count: number;
@@ -28,11 +28,19 @@ export interface EngineStep {
     /** What is added up over the parts, from 0. */
     readonly sums: readonly StepTensor[];
     add(params: readonly Tensor[], inputs: Readonly<Record<string, Tensor>>, sums: readonly Tensor[]): Tensor[];
-    finish(
+    /** The scalars that the step reports. */
+    report(sums: readonly Tensor[]): Record<string, Tensor>;
+    /**
+     * Moves some parameters, all or one alone.
+     * @param state these parameters, then what belongs to them, in the state's order
+     * @param sums of these parameters
+     */
+    move(
       state: readonly Tensor[],
       sums: readonly Tensor[],
+      reported: Readonly<Record<string, Tensor>>,
       inputs: Readonly<Record<string, Tensor>>,
-    ): { state: Tensor[]; outputs: Record<string, Tensor> };
+    ): Tensor[];
   };
 }
 
@@ -44,8 +52,11 @@ export interface EngineDescription {
   /** Why this provider, in words. */
   readonly reason: string;
   readonly threads: number;
-  /** One run per step, or several steps in an ONNX Loop; `measuring` until the first steps have decided. */
-  readonly mode: 'measuring' | 'stepwise' | 'loop';
+  /**
+   * One run per step, or several steps in an ONNX Loop; `measuring` until the first steps have decided. `partwise`: the
+   * step's parts one by one, the state changed where it lies, for models that are large beside the memory.
+   */
+  readonly mode: 'measuring' | 'stepwise' | 'loop' | 'partwise';
   /** Steps in one uninterruptible run, at most: progress and cancelling can't be finer. */
   readonly stepsPerRun: number;
 }
@@ -62,8 +73,8 @@ export interface TrainingEngine {
    * @throws Error if an input lacks or its length does not fit its shape
    */
   runSteps(inputs: readonly StepInputs[]): Promise<Record<string, number>[]>;
-  /** A copy of the state by name. */
-  readState(): Promise<Map<string, Float32Array>>;
+  /** A copy of the state by name, or of the tensors named: all together are as large again as the state. */
+  readState(names?: readonly string[]): Promise<Map<string, Float32Array>>;
   /** Replaces the state; every tensor must be given. */
   writeState(state: ReadonlyMap<string, Float32Array>): Promise<void>;
   close(): Promise<void>;
@@ -114,9 +125,14 @@ export function stackInputs(specs: readonly StepTensor[], inputs: readonly StepI
 export const graphName = {
   stateIn: (name: string): string => `stateIn:${name}`,
   stateOut: (name: string): string => `stateOut:${name}`,
+  sumIn: (name: string): string => `sumIn:${name}`,
+  sumOut: (name: string): string => `sumOut:${name}`,
   input: (name: string): string => `input:${name}`,
   output: (name: string): string => `output:${name}`,
 };
+
+/** Parameters of one shape move alike. */
+export const shapeKey = (shape: readonly number[]): string => shape.join('x');
 
 /** Input of the Loop form: how many steps to run, int64 scalar. */
 export const stepCountName = 'steps';

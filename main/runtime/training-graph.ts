@@ -1,7 +1,9 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { OnnxGraph } from '../onnx/graph.ts';
 import { traceInto, type TraceInput } from '../onnx/tracing-backend.ts';
-import { graphName, stepCountName, type EngineStep } from './training-engine.ts';
+import type { SessionOptions } from './ort-session.ts';
+import type { PartwisePlan } from './partwise-trainer.ts';
+import { graphName, shapeKey, stepCountName, type EngineStep, type StepTensor } from './training-engine.ts';
 
 /** Traces one step as it is: state and data in, new state and scalars out. */
 export function stepwiseGraph(step: EngineStep): Uint8Array {
@@ -68,7 +70,7 @@ function traceStep(
   state: readonly TraceInput[],
   data: readonly TraceInput[],
 ): Traced {
-  if (step.parts !== undefined) return traceParts(graph, step, step.parts, state, data);
+  if (step.parts !== undefined && step.parts.count > 1) return traceParts(graph, step, step.parts, state, data);
   const traced = traceInto(graph, [...state, ...data], (...tensors) => {
     const inputs = namedInputs(step, tensors.slice(state.length));
     const result = step.apply(tensors.slice(0, state.length), inputs);
@@ -126,10 +128,84 @@ function traceParts(
   const sums = results.map((value, i): TraceInput => ({ value, shape: parts.sums[i]!.shape, dtype: 'float32' }));
   const traced = traceInto(graph, [...state, ...data, ...sums], (...tensors) => {
     const inputs = namedInputs(step, tensors.slice(state.length, state.length + data.length));
-    const result = parts.finish(tensors.slice(0, state.length), tensors.slice(state.length + data.length), inputs);
-    return [...result.state, ...reported(step, result.outputs)];
+    const given = tensors.slice(state.length + data.length);
+    const outputs = parts.report(given);
+    const moved = parts.move(tensors.slice(0, state.length), given.slice(0, params.length), outputs, inputs);
+    return [...moved, ...reported(step, outputs)];
   });
   return splitValues(traced, state.length);
+}
+
+/** @returns the plan of a step that has parts */
+export function partwisePlan(
+  step: EngineStep & Required<Pick<EngineStep, 'parts'>>,
+  initial: ReadonlyMap<string, Float32Array>,
+  session: SessionOptions,
+): PartwisePlan {
+  const { count, cut, params, sums } = step.parts;
+  const plain = (list: readonly StepTensor[]): StepTensor[] =>
+    list.map(({ name, shape }) => ({ name, shape: [...shape] }));
+  return {
+    graphs: partwiseGraphs(step, step.parts),
+    count,
+    cut: [...cut],
+    params,
+    state: plain(step.state),
+    sums: plain(sums),
+    inputs: plain(step.inputs),
+    outputs: plain(step.outputs),
+    initial,
+    session,
+  };
+}
+
+/** Traces the parts of a step each as a graph of its own. */
+function partwiseGraphs(step: EngineStep, parts: NonNullable<EngineStep['parts']>): PartwisePlan['graphs'] {
+  const declare = (graph: OnnxGraph, name: string, shape: readonly number[]): TraceInput => {
+    return { value: graph.input(name, 'float32', shape), shape, dtype: 'float32' };
+  };
+  const params = step.state.slice(0, parts.params);
+  const perParam = step.state.length / params.length;
+
+  const add = new OnnxGraph('trainingPart');
+  const given = [
+    ...params.map(({ name, shape }) => declare(add, graphName.stateIn(name), shape)),
+    ...step.inputs.map(({ name, shape }) => {
+      const own = parts.cut.includes(name) ? [shape[0]! / parts.count, ...shape.slice(1)] : shape;
+      return declare(add, graphName.input(name), own);
+    }),
+    ...parts.sums.map(({ name, shape }) => declare(add, graphName.sumIn(name), shape)),
+  ];
+  const added = traceInto(add, given, (...tensors) => {
+    const inputs = namedInputs(step, tensors.slice(params.length, params.length + step.inputs.length));
+    return parts.add(tensors.slice(0, params.length), inputs, tensors.slice(params.length + step.inputs.length));
+  });
+  parts.sums.forEach(({ name, shape }, i) => add.output(graphName.sumOut(name), added[i]!.value, 'float32', shape));
+
+  const report = new OnnxGraph('trainingReport');
+  const sums = parts.sums.map(({ name, shape }) => declare(report, graphName.sumIn(name), shape));
+  const scalars = traceInto(report, sums, (...tensors) => reported(step, parts.report(tensors)));
+  step.outputs.forEach(({ name }, i) => report.output(graphName.output(name), scalars[i]!.value, 'float32', []));
+
+  const move = new Map<string, Uint8Array>();
+  for (const { shape } of params) {
+    if (move.has(shapeKey(shape))) continue;
+    const graph = new OnnxGraph('trainingMove');
+    const state = Array.from({ length: perParam }, (_, i) => declare(graph, graphName.stateIn(String(i)), shape));
+    const sum = declare(graph, graphName.sumIn(''), shape);
+    const known = step.outputs.map(({ name }) => declare(graph, graphName.output(name), []));
+    // Data of the batch are none of the optimizer's business.
+    const rest = step.inputs.filter(({ name }) => !parts.cut.includes(name));
+    const numbers = rest.map(({ name, shape: own }) => declare(graph, graphName.input(name), own));
+    const moved = traceInto(graph, [...state, sum, ...known, ...numbers], (...tensors) => {
+      const outputs = Object.fromEntries(step.outputs.map(({ name }, i) => [name, tensors[perParam + 1 + i]!]));
+      const inputs = Object.fromEntries(rest.map(({ name }, i) => [name, tensors[perParam + 1 + known.length + i]!]));
+      return parts.move(tensors.slice(0, perParam), [tensors[perParam]!], outputs, inputs);
+    });
+    moved.forEach(({ value }, i) => graph.output(graphName.stateOut(String(i)), value, 'float32', shape));
+    move.set(shapeKey(shape), graph.toBytes());
+  }
+  return { add: add.toBytes(), report: report.toBytes(), move };
 }
 
 function namedInputs(step: EngineStep, tensors: readonly Tensor[]): Record<string, Tensor> {

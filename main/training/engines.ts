@@ -10,8 +10,8 @@ import type { TrainingEngine } from '../runtime/training-engine.ts';
  */
 export async function checkEngine(asked: string): Promise<void> {
   if (asked !== 'tfjs') return;
-  const nothing: TrainingStep = { state: [], inputs: [], outputs: [], apply: () => ({ state: [], outputs: {} }) };
-  const engine = await openEngine(asked, nothing, new Map(), { provider: 'cpu' });
+  const nothing = { state: [], inputs: [], outputs: [], apply: () => ({ state: [], outputs: {} }) };
+  const engine = await openTfjsEngine(nothing, new Map(), { backend: 'tfjs-node-gpu' });
   await engine.close();
 }
 

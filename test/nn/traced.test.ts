@@ -47,11 +47,14 @@ const paper = {
 } as const;
 
 const twoPictures = makePaperModel(paper, 2, { rows: 2, columns: 4 });
-const models: [string, TrainableModel, number, number, 'stepwise' | 'loop'][] = [
+const models: [string, TrainableModel, number, number, 'stepwise' | 'loop' | 'partwise'][] = [
   ['embedded', makeEmbeddedModel(dims, small.batch, small), 32, 1, 'stepwise'],
   ['paper, own embeddings on another grid', twoPictures, 16, 1, 'stepwise'],
   ['paper, gradients of three parts added up', twoPictures, 16, 3, 'stepwise'],
   ['paper, the same in the Loop form', twoPictures, 16, 3, 'loop'],
+  ['paper, the same part by part in place', twoPictures, 16, 3, 'partwise'],
+  ['paper, one part in place', twoPictures, 16, 1, 'partwise'],
+  ['embedded, in place', makeEmbeddedModel(dims, small.batch, small), 32, 1, 'partwise'],
 ];
 
 it('a batch in parts moves like the whole one, where nothing looks at the batch as a whole', () => {

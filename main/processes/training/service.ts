@@ -86,7 +86,7 @@ export class TrainingService {
         await this.#gate.pass();
         return engine.runSteps(inputs);
       },
-      readState: () => engine.readState(),
+      readState: (names) => engine.readState(names),
       writeState: (state) => engine.writeState(state),
       close: () => engine.close(),
     };
