@@ -1,5 +1,10 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readPicture } from '../../main/pictures/decode.ts';
+import { resample } from '../../main/pictures/resample.ts';
 import { controlsOf, heldAsTheyAre } from '../../renderer/app/camera/controls.ts';
+import { blurred } from '../../renderer/app/camera/focus.ts';
 import { coloursOf } from '../../renderer/app/camera/read-frame.ts';
 import {
   changedShare,
@@ -13,6 +18,7 @@ import { StillTrigger } from '../../renderer/app/camera/still-trigger.ts';
 import { contour, paintHeat } from '../../renderer/app/heat.ts';
 import { boxBetween, brushed, outlines, polygonOf, thin } from '../../renderer/app/regions.ts';
 import { placeOf } from '../../renderer/app/views/inspect/shown-part.ts';
+import { createRandom } from '../../shared/random.ts';
 import fc from '../seeded-fast-check.ts';
 
 /** Node has no ImageData; the code only needs its fields. */
@@ -79,8 +85,34 @@ describe('self-test of the camera', () => {
     expect(full(lit(240))).not.toContain('overexposed');
     expect(full(lit(255))).toEqual(['overexposed']);
   });
-  it('finds it blurred', () =>
-    expect(problems(scene((x, y) => 120 + 50 * Math.sin(x / 40) * Math.cos(y / 40)))).toEqual(['blurred']));
+  it('finds a small part before a black ground lit well enough', () =>
+    expect(problems(scene((x, y) => (x > 120 && x < 200 && y > 80 && y < 160 ? board(x, y) : 18)))).toEqual([]));
+  it('finds it blurred, with noise and without', () => {
+    const soft = blurred(Float32Array.from(scene(board)), 320, 240, 4);
+    expect(problems(Uint8Array.from(soft))).toEqual(['blurred']);
+    const random = createRandom(5);
+    expect(problems(Uint8Array.from(soft, (value) => value + 3 * random.normal()))).toEqual(['blurred']);
+  });
+  it('finds no blur where one plain part lies, nor where nothing does', () => {
+    const random = createRandom(6);
+    const noisy = (value: number): number => value + 2 * random.normal();
+    expect(problems(scene((x, y) => noisy(x > 90 && x < 230 && y > 60 && y < 180 ? 170 : 90)))).toEqual([]);
+    expect(problems(scene((x) => noisy(90 + x / 20)))).toEqual([]);
+  });
+
+  it.each(['PA_BDP01_TL', 'PA_BRG03_TL', 'PA_FVN01_TL', 'PA_GLA01_TL'])(
+    'tells real sheets (%s) in focus from ones out of it',
+    async (kind) => {
+      const folder = join(import.meta.dirname, '..', '..', 'models', 'sample', 'papers', kind, 'train', 'good');
+      const picture = resample(await readPicture(join(folder, readdirSync(folder).sort()[0]!)), 320, 240, 'bilinear');
+      const luma = Float32Array.from({ length: 320 * 240 }, (_, i) => picture.data[3 * i + 1]!);
+      const random = createRandom(7);
+      const seen = (sigma: number): Uint8Array =>
+        Uint8Array.from(sigma === 0 ? luma : blurred(luma, 320, 240, sigma), (value) => value + 1.5 * random.normal());
+      expect(problems(seen(0))).not.toContain('blurred');
+      expect(problems(seen(4))).toContain('blurred');
+    },
+  );
 });
 
 describe('trigger on a part in view that lies still', () => {

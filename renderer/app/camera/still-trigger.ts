@@ -1,4 +1,4 @@
-import { changedShare, motionBetween } from './look.ts';
+import { changedShare, coarseHeight, coarseWidth, motionBetween } from './look.ts';
 
 /** What the trigger sees: nothing there, something moving, a part lying still that is taken now, or already taken. */
 export type StillState = 'empty' | 'moving' | 'take' | 'taken';
@@ -20,6 +20,12 @@ export class StillTrigger {
   #before: Uint8Array | null = null;
   #still = 0;
   #taken = false;
+  readonly #cells: number;
+
+  /** @param cells of the coarse pictures that are looked at */
+  constructor(cells = coarseWidth * coarseHeight) {
+    this.#cells = Math.max(1, cells);
+  }
 
   /** The next still view is the empty one. */
   learnEmpty(): void {
@@ -28,12 +34,18 @@ export class StillTrigger {
     this.#taken = false;
   }
 
+  /** The camera was away: its next frame is no motion, and what an empty view looks like is known. */
+  goOn(): void {
+    this.#before = null;
+    this.#still = 0;
+  }
+
   /** @param coarse luma averaged to the coarse size */
   next(coarse: Uint8Array): StillState {
     const before = this.#before;
     this.#before = coarse;
     if (before === null) return 'moving';
-    if (motionBetween(before, coarse) > stillMotion) {
+    if (motionBetween(before, coarse, this.#cells) > stillMotion) {
       this.#still = 0;
       this.#taken = false;
       return 'moving';
@@ -44,7 +56,7 @@ export class StillTrigger {
       this.#empty = Uint8Array.from(coarse);
       return 'empty';
     }
-    if (changedShare(this.#empty, coarse) < leastPart) {
+    if (changedShare(this.#empty, coarse, this.#cells) < leastPart) {
       for (let i = 0; i < coarse.length; i++) this.#empty[i]! += Math.round((coarse[i]! - this.#empty[i]!) / 8);
       return 'empty';
     }

@@ -7,8 +7,16 @@ import { useProject } from '../stores/project.ts';
 import { onWorker, tellWorker } from '../live/live-worker.ts';
 import type { CameraStats, CameraTrigger } from '../live/messages.ts';
 import { problemsOf, type LookProblem } from './look.ts';
+import type { View } from './seen-cells.ts';
 
 export type CameraSource = Extract<FeedSource, { kind: 'camera' }>;
+/** What a feed's camera is opened for. */
+export function triggerOf({ region, ignore }: View, { trigger, timerMs }: CameraSource): CameraTrigger {
+  return { kind: trigger, timerMs, view: JSON.parse(JSON.stringify({ region, ignore })) as View };
+}
+/** A look at it only: pictures of good parts, setting it up. */
+export const justLooking: CameraTrigger = { kind: 'none', timerMs: 1000, view: { region: null, ignore: [] } };
+
 /** Why there is no picture. */
 export type CameraFault = NonNullable<CameraWord['fault']>;
 
@@ -36,7 +44,8 @@ export const useCamera = defineStore('camera', () => {
   const problems = computed<LookProblem[]>(() => (stats.value === null ? [] : problemsOf(stats.value.look)));
   const running = computed(() => stream.value !== null && fault.value === null);
 
-  let wanted: { source: CameraSource; trigger: CameraTrigger } | null = null;
+  /** `label`: the device it is, known from its first picture on: whatever else is plugged in, it's waited for. */
+  let wanted: { source: CameraSource; trigger: CameraTrigger; label: string; seen: boolean } | null = null;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let watch: ReturnType<typeof setInterval> | undefined;
   let lastStatsAt = 0;
@@ -60,10 +69,10 @@ export const useCamera = defineStore('camera', () => {
     if (wanted !== null && fault.value !== null) void open();
   });
 
-  /** @param trigger `none` for taking pictures only */
+  /** @param trigger of a feed (`triggerOf`), or `justLooking` */
   async function start(next: CameraSource, trigger: CameraTrigger): Promise<void> {
     stop();
-    wanted = { source: next, trigger };
+    wanted = { source: next, trigger, label: next.deviceLabel, seen: false };
     source.value = next;
     refused.value = 0;
     await open();
@@ -103,14 +112,17 @@ export const useCamera = defineStore('camera', () => {
   async function open(): Promise<void> {
     if (wanted === null) return;
     const turn = ++opening;
-    const { source: asked, trigger } = wanted;
+    const { source: asked, trigger, label, seen } = wanted;
     clearTimeout(retry);
     release();
     try {
       // Without this the permission is denied: nothing may look without a person having asked for it.
       await call('system.useCamera', { wanted: true });
-      const device = await findDevice(asked.deviceLabel);
-      if (device === null) throw new DOMException('no such camera', 'NotFoundError');
+      const device = await findDevice(label);
+      if (device === null) {
+        if (turn === opening) lose(seen ? 'unplugged' : 'noCamera');
+        return;
+      }
       const opened = await navigator.mediaDevices.getUserMedia({
         audio: false,
         video: {
@@ -121,14 +133,15 @@ export const useCamera = defineStore('camera', () => {
         },
       });
       const track = opened.getVideoTracks()[0];
+      if (turn === opening && track !== undefined) await lock(track, asked.locked);
       if (turn !== opening || track === undefined) {
         for (const one of opened.getTracks()) one.stop();
         return;
       }
       track.addEventListener('ended', () => lose('unplugged'));
-      await lock(track, asked.locked);
       const frames = new MediaStreamTrackProcessor({ track, maxBufferSize: 2 }).readable;
-      tellWorker({ type: 'camera', frames, trigger: { ...trigger } }, [frames]);
+      tellWorker({ type: 'camera', frames, trigger: { ...trigger }, again: seen }, [frames]);
+      wanted = { ...wanted, label: track.label, seen: true };
       stream.value = opened;
       fault.value = null;
       lastStatsAt = performance.now();
@@ -216,6 +229,7 @@ export const useCamera = defineStore('camera', () => {
     problems,
     running,
     start,
+    retry: open,
     stop,
     trigger,
     learnEmpty,

@@ -1,5 +1,5 @@
 import { watch } from 'vue';
-import { useCamera } from './use-camera.ts';
+import { triggerOf, useCamera } from './use-camera.ts';
 import { useFeed } from '../stores/feed.ts';
 import { useProject } from '../stores/project.ts';
 
@@ -20,8 +20,7 @@ export function useFeedCamera(): void {
       if (key === openFor && (key === '' || camera.source !== null)) return;
       openFor = key;
       if (wanted?.source.kind === 'camera') {
-        const { trigger, timerMs } = wanted.source;
-        void camera.start(wanted.source, { kind: trigger, timerMs });
+        void camera.start(wanted.source, triggerOf(wanted, wanted.source));
       } else camera.stop();
     },
     { immediate: true },

@@ -12,6 +12,7 @@ import {
 import { coloursFromI420 } from '../../../shared/frame/i420.ts';
 import { coarseOf, lookAt, type FrameLook } from '../camera/look.ts';
 import { readFrame, type ReadFrame } from '../camera/read-frame.ts';
+import { seenCells } from '../camera/seen-cells.ts';
 import { StillTrigger, type StillState } from '../camera/still-trigger.ts';
 import type { CameraTrigger, FromWorker, ToWorker } from './messages.ts';
 
@@ -60,11 +61,18 @@ function sendWaiting(): void {
   }
 }
 
+/** Outlives a cable that is pulled: a part that lies there when the camera comes back must not become the empty view. */
+let still: { trigger: StillTrigger; cells: Uint8Array | null } = { trigger: new StillTrigger(), cells: null };
+
+function lookForParts({ view }: CameraTrigger): void {
+  const cells = seenCells(view);
+  still = { trigger: new StillTrigger(cells?.reduce((sum, seen) => sum + seen, 0)), cells };
+}
+
 /** One run of a camera: reads its frames until it ends or another one starts. */
 class CameraRun {
   readonly #reader: ReadableStreamDefaultReader<VideoFrame>;
   readonly #trigger: CameraTrigger;
-  readonly #still = new StillTrigger();
   readonly #grabs: number[] = [];
   /** Serials of triggers that wait for the next frame. */
   readonly #asked: (string | null)[] = [];
@@ -94,7 +102,7 @@ class CameraRun {
   }
 
   learnEmpty(): void {
-    this.#still.learnEmpty();
+    still.trigger.learnEmpty();
   }
 
   grab(id: number): void {
@@ -130,7 +138,7 @@ class CameraRun {
     const read = await readFrame(frame);
     const luma = read.i420.subarray(0, read.width * read.height);
     if (watching) {
-      this.#state = this.#still.next(coarseOf(luma, read.width, read.height));
+      this.#state = still.trigger.next(coarseOf(luma, read.width, read.height, still.cells));
       if (this.#state === 'take') this.#asked.push(null);
     }
     if (due) {
@@ -189,6 +197,8 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   else if (data.type === 'cameraFault') tellCamera(data.fault);
   else if (data.type === 'camera') {
     camera?.stop();
+    if (data.again) still.trigger.goOn();
+    else lookForParts(data.trigger);
     camera = new CameraRun(data.frames, data.trigger);
   } else if (data.type === 'stopCamera') {
     camera?.stop();

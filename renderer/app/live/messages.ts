@@ -1,11 +1,14 @@
 /** Between the window and its worker, which owns the live port and the camera's frames. */
 import type { CameraWord, FrameTaken, LivePart } from '../../../shared/ipc/live.ts';
+import type { View } from '../camera/seen-cells.ts';
 import type { FrameLook } from '../camera/look.ts';
 import type { StillState } from '../camera/still-trigger.ts';
 
 export interface CameraTrigger {
   kind: 'key' | 'timer' | 'still' | 'none';
   timerMs: number;
+  /** Where `still` looks for motion and parts. */
+  view: View;
 }
 
 /** Twice a second: how the camera does. */
@@ -23,7 +26,8 @@ export interface CameraStats {
 export type ToWorker =
   | { type: 'port'; port: MessagePort }
   | { type: 'ack' }
-  | { type: 'camera'; frames: ReadableStream<VideoFrame>; trigger: CameraTrigger }
+  /** `again`: the one that was lost is back. */
+  | { type: 'camera'; frames: ReadableStream<VideoFrame>; trigger: CameraTrigger; again: boolean }
   /** A feed's camera gives no frames. */
   | { type: 'cameraFault'; fault: NonNullable<CameraWord['fault']> }
   | { type: 'stopCamera' }
