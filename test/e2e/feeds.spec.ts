@@ -2,6 +2,7 @@ import { createCanvas, loadImage } from '@napi-rs/canvas';
 import { expect, test } from '@playwright/test';
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { ChannelOutput } from '../../shared/ipc/contract.ts';
 import {
   ask,
   everything,
@@ -126,6 +127,69 @@ test('the judging process is killed again and again while a folder runs: counter
     const page = await ask(window, 'history.page', { filter: everything(projectId), before: null, limit: 500 });
     expect(page.parts).toHaveLength(files);
     expect(new Set(page.parts.map(({ serial }) => serial)).size).toBe(files);
+  } finally {
+    await station.close();
+    removeFolder(data);
+  }
+});
+
+test('a thousand files dropped on the window at once: each is a part at once, and has its one verdict', async () => {
+  test.setTimeout(420_000);
+  const many = 1000;
+  const data = freshFolder();
+  const station = await startStation(data);
+  const { window } = station;
+  try {
+    const projectId = await smallProject(station, data);
+    const folder = path.join(data, 'parts 부품');
+    mkdirSync(folder);
+    const files: string[] = [];
+    for (let i = 0; i < many; i++) {
+      const canvas = createCanvas(64, 64);
+      const context = canvas.getContext('2d');
+      context.fillStyle = `hsl(${String(i % 360)} 40% ${String(30 + (i % 40))}%)`;
+      context.fillRect(0, 0, 64, 64);
+      files.push(path.join(folder, `part ${String(i)}.png`));
+      writeFileSync(files[i]!, await canvas.encode('png'));
+    }
+    await window.getByLabel('Project').first().selectOption({ label: 'Small' });
+    await window.getByRole('link', { name: 'Inspect' }).click();
+    const stage = (await window.getByRole('main').boundingBox())!;
+    const [x, y] = [stage.x + stage.width / 3, stage.y + stage.height / 2];
+    // As the system's file manager does it: the window gets files, and asks for their paths itself.
+    const mouse = await window.context().newCDPSession(window);
+    const drag = (type: 'dragEnter' | 'dragOver' | 'drop'): Promise<unknown> =>
+      mouse.send('Input.dispatchDragEvent', { type, x, y, data: { items: [], files, dragOperationsMask: 1 } });
+    await drag('dragEnter');
+    await drag('dragOver');
+    await expect(window.getByText('Drop pictures to judge them now.')).toBeVisible();
+    await keepScreen(window, 'inspect-drop');
+    await drag('drop');
+    await until(
+      'a part for every file',
+      () => ask(window, 'feed.state', { projectId }),
+      ({ counters }) => counters.presented === many,
+    );
+    await keepScreen(window, 'inspect-dropped');
+    const { counters } = await until(
+      'a verdict for every file',
+      () => ask(window, 'feed.state', { projectId }),
+      (state) => decided(state.counters) === many,
+      300_000,
+    );
+    expect(counters).toMatchObject({ presented: many, noDecision: 0 });
+    const sources: string[] = [];
+    let before: number | null = null;
+    do {
+      const page: ChannelOutput<'history.page'> = await ask(window, 'history.page', {
+        ...{ filter: everything(projectId), before, limit: 500 },
+      });
+      sources.push(...page.parts.map(({ source }) => source));
+      before = page.more ? page.parts.at(-1)!.id : null;
+    } while (before !== null);
+    // In the order of their names, as a person reads them, whatever order the system hands them over in.
+    expect(sources.reverse()).toEqual(files);
+    await ask(window, 'feed.stop', { projectId });
   } finally {
     await station.close();
     removeFolder(data);
