@@ -1,15 +1,12 @@
 import type { Page } from '@playwright/test';
-import type axe from 'axe-core';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { FakeOptions } from './fake-station.ts';
 import { findChromium, startHarness, type Harness } from './harness.ts';
+import { callsOf, pagesOf, seriousFindings } from './pages.ts';
 
 /** Studies and a candidate beside the active model, in a browser of this machine against the fake station. */
 const chromium = findChromium();
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Pictures of the screens, for people to look at. */
 const screens = join(import.meta.dirname, '../../.twinspect/renderer/screens');
 
@@ -22,28 +19,8 @@ describe.skipIf(chromium === undefined)('studies and the candidate beside the ac
   });
   afterAll(() => harness.close());
 
-  async function open(path: string, fake: FakeOptions = {}): Promise<Page> {
-    const page = await harness.open(path, { fake });
-    page.on('pageerror', (error) => complaints.push(`${path}: ${error.message}`));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !message.text().includes('404')) complaints.push(`${path}: ${message.text()}`);
-    });
-    await page.locator('main').waitFor();
-    return page;
-  }
-  async function seriousFindings(page: Page): Promise<string[]> {
-    await page.evaluate(axeSource);
-    const found = await page.evaluate(() =>
-      (window as unknown as { axe: typeof axe }).axe.run(document, { resultTypes: ['violations'] }),
-    );
-    return found.violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) =>
-        nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary ?? ''}`),
-      );
-  }
+  const open = pagesOf(() => harness, complaints);
   const keep = (page: Page, name: string) => page.screenshot({ path: join(screens, `${name}.png`) });
-  const calls = (page: Page) => page.evaluate(() => (window as unknown as { fakeLog: string[] }).fakeLog);
 
   it('is planned, judged by keys, and shows its results', async () => {
     const page = await open('study');
@@ -67,7 +44,7 @@ describe.skipIf(chromium === undefined)('studies and the candidate beside the ac
       await page.keyboard.press(judged % 2 === 0 ? 'p' : 'f');
     }
     await page.getByText('You have judged all parts.').waitFor();
-    expect((await calls(page)).filter((name) => name === 'study.answer')).toHaveLength(8);
+    expect((await callsOf(page)).filter((name) => name === 'study.answer')).toHaveLength(8);
     await page.keyboard.press('Escape');
     await page.locator('.study', { hasText: 'Two parts' }).getByRole('button', { name: 'Results' }).click();
     await page.getByText('Each appraiser against the truth').waitFor();
@@ -92,7 +69,7 @@ describe.skipIf(chromium === undefined)('studies and the candidate beside the ac
     await page.keyboard.press('f');
     await page.getByText('1 of 12').waitFor();
     await page.waitForTimeout(400);
-    expect((await calls(page)).filter((name) => name === 'study.answer')).toHaveLength(1);
+    expect((await callsOf(page)).filter((name) => name === 'study.answer')).toHaveLength(1);
     // It goes on where it stopped.
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Go on' }).click();
@@ -143,7 +120,7 @@ describe.skipIf(chromium === undefined)('studies and the candidate beside the ac
     await page.getByText('Waiting for you').waitFor();
     expect(await page.getByRole('button', { name: 'Plan a study' }).count()).toBe(0);
     expect(await page.getByText('Line 3, spring').count()).toBe(0);
-    expect((await calls(page)).filter((name) => name === 'study.list')).toEqual([]);
+    expect((await callsOf(page)).filter((name) => name === 'study.list')).toEqual([]);
     await page.context().close();
     const none = await open('inspect', { role: 'operator', failing: ['study.mine'] });
     await none.getByRole('link', { name: 'Label' }).waitFor();

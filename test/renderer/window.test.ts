@@ -1,17 +1,15 @@
 import type { Page } from '@playwright/test';
-import type axe from 'axe-core';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeFilm } from './camera-film.ts';
 import type { FakeOptions } from './fake-station.ts';
 import { findChromium, startHarness, type Harness } from './harness.ts';
+import { callsOf, pagesOf, seriousFindings } from './pages.ts';
 
 /** The window in a browser of this machine, against the fake station. Electron itself is tested elsewhere. */
 const chromium = findChromium();
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const screens = ['inspect', 'label', 'project', 'train', 'thresholds', 'study', 'history', 'settings'] as const;
 
 describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () => {
@@ -33,39 +31,7 @@ describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () =
     rmSync(dirname(film), { recursive: true, force: true });
   });
 
-  async function open(path: string, fake: FakeOptions = {}): Promise<Page> {
-    const page = await harness.open(path, { fake });
-    // Nothing here measures time: a busy machine may take long.
-    page.setDefaultTimeout(120_000);
-    page.on('pageerror', (error) => complaints.push(`${path}: ${error.message}`));
-    page.on('console', (message) => {
-      // Pictures of parts that the fake station never kept are missing on purpose.
-      if (message.type() === 'error' && !message.text().includes('404')) complaints.push(`${path}: ${message.text()}`);
-    });
-    await page.locator('main').waitFor();
-    return page;
-  }
-
-  async function seriousFindings(page: Page): Promise<string[]> {
-    // What is still fading has other colours than it will have.
-    await page.evaluate(() =>
-      Promise.allSettled(
-        document
-          .getAnimations()
-          .filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity)
-          .map(({ finished }) => finished),
-      ),
-    );
-    await page.evaluate(axeSource);
-    const found = await page.evaluate(() =>
-      (window as unknown as { axe: typeof axe }).axe.run(document, { resultTypes: ['violations'] }),
-    );
-    return found.violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) =>
-        nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary ?? ''}`),
-      );
-  }
+  const open = pagesOf(() => harness, complaints);
 
   const shown = (page: Page) => page.locator('.verdict-panel .verdict.hero').textContent();
 
@@ -262,8 +228,7 @@ describe.skipIf(chromium === undefined)('the window', { timeout: 300_000 }, () =
     const first = await page.locator('.identity').textContent();
     await page.keyboard.press('p');
     await page.waitForFunction((before) => document.querySelector('.identity')?.textContent !== before, first);
-    const calls = await page.evaluate(() => (window as unknown as { fakeLog: string[] }).fakeLog);
-    expect(calls.filter((name) => name === 'parts.answer')).toHaveLength(1);
+    expect((await callsOf(page)).filter((name) => name === 'parts.answer')).toHaveLength(1);
     await page.context().close();
   });
 

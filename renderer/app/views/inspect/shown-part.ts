@@ -26,6 +26,11 @@ export function shownStored(part: StationPart): ShownPart {
   };
 }
 
+/** Address of the most similar good part's picture; null where there is none. */
+export function similarOf(part: StationPart, sidePx = 320): string | null {
+  return part.similarSha256 === null ? null : pictureUrl(part.projectId, part.similarSha256, sidePx);
+}
+
 const rows = ['upper', 'middle', 'lower'] as const;
 const columns = ['Left', 'Centre', 'Right'] as const;
 

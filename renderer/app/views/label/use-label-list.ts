@@ -1,12 +1,17 @@
 import { computed, reactive, ref, shallowRef, triggerRef, watch } from 'vue';
 import { useI18n } from 'vue-i18n';
 import type { ChannelInput, ChannelOutput } from '../../../../shared/ipc/contract.ts';
-import type { GtLabel, Region, StationPicture } from '../../../../shared/station/domain.ts';
+import type { GtLabel, Label, Region, StationPicture } from '../../../../shared/station/domain.ts';
 import { attempt } from '../../station-client.ts';
 import { useProject } from '../../stores/project.ts';
 import { useToasts } from '../../stores/toasts.ts';
 
 const pageSize = 200;
+
+/** The answer that holds; null: nobody has answered. */
+export const newestOf = (labels: readonly Label[]): Label | null =>
+  labels.reduce<Label | null>((best, one) => (best === null || one.id > best.id ? one : best), null);
+
 type Filter = Pick<ChannelInput<'pictures.list'>, 'use' | 'label' | 'sort' | 'classId'>;
 
 /** What was there before an answer of this sitting, for undo. */
@@ -32,7 +37,6 @@ export function useLabelList() {
   const selected = ref(new Set<string>());
   const progress = shallowRef<ChannelOutput<'labels.progress'> | null>(null);
   const current = computed(() => pictures.value[index.value] ?? null);
-  const undoable = ref(0);
   const steps: Step[][] = [];
   let turn = 0;
 
@@ -71,7 +75,15 @@ export function useLabelList() {
     progress.value = (await attempt('labels.progress', { projectId: project.projectId })) ?? progress.value;
   }
 
-  watch([() => project.projectId, () => ({ ...filter })], () => void reload(), { immediate: true });
+  watch(
+    [() => project.projectId, () => ({ ...filter })],
+    ([id], [before]) => {
+      // Undo takes back what was answered here, not in the project that was open before.
+      if (id !== before) steps.length = 0;
+      void reload();
+    },
+    { immediate: true },
+  );
 
   function show(sha256: string, answer: Pick<Step, 'gtLabel' | 'defectClass'>): void {
     const at = pictures.value.findIndex((one) => one.sha256 === sha256);
@@ -80,25 +92,32 @@ export function useLabelList() {
     triggerRef(pictures);
   }
 
-  /** Answers for some pictures, as one step of undo. */
+  /**
+   * Answers for some pictures, as one step of undo.
+   * @param more `regions`: where the defect is; null or left out: where the answer before said it is
+   */
   async function answer(
     which: readonly StationPicture[],
     gtLabel: GtLabel,
     defectClass: string | null,
-    regions: readonly Region[] = [],
+    more: { regions?: readonly Region[] | null; why?: string } = {},
   ): Promise<boolean> {
     const done: Step[] = [];
     for (const one of which) {
       const before = { sha256: one.sha256, gtLabel: one.gtLabel, defectClass: one.defectClass };
       show(one.sha256, { gtLabel, defectClass });
-      const label = await attempt('labels.set', {
-        projectId: one.projectId,
-        sha256: one.sha256,
-        gtLabel,
-        defectClass,
-        regions: [...regions],
-        why: null,
-      });
+      const regions = gtLabel !== 'fail' ? [] : (more.regions ?? (await regionsOf(one)));
+      const label =
+        regions === null
+          ? null
+          : await attempt('labels.set', {
+              projectId: one.projectId,
+              sha256: one.sha256,
+              gtLabel,
+              defectClass,
+              regions: [...regions],
+              why: more.why ?? null,
+            });
       if (label === null) {
         show(one.sha256, before);
         break;
@@ -106,9 +125,15 @@ export function useLabelList() {
       done.push(before);
     }
     if (done.length > 0) steps.push(done);
-    undoable.value = steps.length;
     void readProgress();
     return done.length === which.length;
+  }
+
+  /** Where the newest answer says the defect is: a new kind of defect doesn't forget what was drawn. */
+  async function regionsOf(one: StationPicture): Promise<readonly Region[] | null> {
+    if (one.gtLabel !== 'fail') return [];
+    const labels = await attempt('labels.of', { projectId: one.projectId, sha256: one.sha256 });
+    return labels === null ? null : (newestOf(labels)?.regions ?? []);
   }
 
   /** Takes back the last step of this sitting, or else this person's newest label. */
@@ -116,7 +141,6 @@ export function useLabelList() {
     const projectId = project.projectId;
     if (projectId === null) return null;
     const step = steps.pop() ?? null;
-    undoable.value = steps.length;
     let last: string | null = null;
     for (let i = 0; i < Math.max(1, step?.length ?? 1); i++) {
       const undone = await attempt('labels.undo', { projectId });
@@ -137,10 +161,7 @@ export function useLabelList() {
 
   async function reread(projectId: string, sha256: string): Promise<void> {
     const labels = (await attempt('labels.of', { projectId, sha256 })) ?? [];
-    const newest = labels.reduce<(typeof labels)[number] | null>(
-      (best, one) => (best === null || one.id > best.id ? one : best),
-      null,
-    );
+    const newest = newestOf(labels);
     show(sha256, { gtLabel: newest?.gtLabel ?? null, defectClass: newest?.defectClass ?? null });
   }
 
@@ -169,7 +190,6 @@ export function useLabelList() {
     current,
     selected,
     progress,
-    undoable,
     reload,
     more,
     answer,

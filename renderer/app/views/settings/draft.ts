@@ -7,6 +7,17 @@ import { useSettings } from '../../stores/settings.ts';
 /** What an administrator edits and then saves; language, theme and sound hold at once and are not part of it. */
 export type Draft = Omit<Settings, 'language' | 'theme' | 'sound'>;
 type Group = 'station' | 'storage';
+const groups = ['station', 'storage'] as const;
+
+/** Where what isn't saved yet outlasts the window, group by group. */
+const keptKey = 'twinspect.typed.settings';
+function readKept(): Partial<Record<Group, Partial<Draft>>> {
+  try {
+    return JSON.parse(localStorage.getItem(keptKey) ?? '{}') as Partial<Record<Group, Partial<Draft>>>;
+  } catch {
+    return {};
+  }
+}
 
 const keys: Record<Group, readonly (keyof Draft)[]> = {
   station: ['stationName', 'engine', 'shifts', 'lockAfterMin'],
@@ -30,7 +41,10 @@ export function isComplete({ stationName, shifts, lockAfterMin, storage }: Draft
   );
 }
 
-/** The settings as they are being edited. Kept while somebody looks at another screen, so nothing typed is lost. */
+/**
+ * The settings as they are being edited. Kept while somebody looks at another screen, and on this machine should the
+ * window end before they are saved: nothing typed is lost.
+ */
 export const useSettingsDraft = defineStore('settingsDraft', () => {
   const store = useSettings();
   const draft = ref<Draft | null>(null);
@@ -50,12 +64,32 @@ export const useSettingsDraft = defineStore('settingsDraft', () => {
     (settings, before) => {
       if (settings === null) return;
       const fresh = copy(settings);
-      if (draft.value === null || before === undefined || before === null) draft.value = fresh;
-      else
-        for (const group of ['station', 'storage'] as const)
+      if (draft.value === null || before === undefined || before === null) {
+        draft.value = fresh;
+        const kept = readKept();
+        for (const group of groups) {
+          const typed = kept[group] ?? {};
+          for (const key of keys[group]) if (key in typed) Object.assign(draft.value, { [key]: typed[key] });
+        }
+      } else
+        for (const group of groups)
           if (!changed(group, before)) for (const key of keys[group]) Object.assign(draft.value, { [key]: fresh[key] });
     },
     { immediate: true },
+  );
+
+  watch(
+    [draft, () => store.settings],
+    () => {
+      const typed = Object.fromEntries(
+        groups
+          .filter((group) => changed(group))
+          .map((group) => [group, Object.fromEntries(keys[group].map((key) => [key, draft.value![key]]))]),
+      );
+      if (Object.keys(typed).length === 0) localStorage.removeItem(keptKey);
+      else localStorage.setItem(keptKey, JSON.stringify(typed));
+    },
+    { deep: true },
   );
 
   /** @returns whether the station took it */
