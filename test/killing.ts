@@ -3,7 +3,7 @@ import { build } from 'esbuild';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { bundleOptions } from '../main/cli/bundle-options.mjs';
+import { bundleOptions } from '../main/system/bundle-options.mjs';
 import { projectRoot } from '../main/system/project-root.ts';
 
 /** A bundled program that plain Node can run. */

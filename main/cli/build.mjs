@@ -2,7 +2,7 @@
 import { build as esbuild } from 'esbuild';
 import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { bundleOptions } from './bundle-options.mjs';
+import { bundleOptions } from '../system/bundle-options.mjs';
 
 /**
  * Builds beside dist/ and swaps it in whole, so that a build that fails leaves the old one.

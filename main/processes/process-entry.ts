@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { bundleOptions } from '../cli/bundle-options.mjs';
+import { bundleOptions } from '../system/bundle-options.mjs';
 import { projectRoot } from '../system/project-root.ts';
 
 /** The station's processes. */

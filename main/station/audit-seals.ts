@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { sealFiles } from '../audit/export-log.ts';
+import { sealFiles } from '../store/export-log.ts';
 import { FileCheckpointStorage } from '../audit/file-storage.ts';
 import { fileKeyProvider, sealedKeyProvider, type AuditKey, type SecretBox } from '../audit/keys.ts';
 import type { Store } from '../store/store.ts';

@@ -1,6 +1,6 @@
 import { analyseStudy } from '../../shared/msa/analyse.ts';
-import { studyNote } from '../../shared/msa/notes.ts';
-import type { StudyNote, StudyResult } from '../../shared/msa/types.ts';
+import { studyNote, type StudyNote } from '../../shared/msa/notes.ts';
+import type { StudyResult } from '../../shared/msa/types.ts';
 import type { ChannelOutput } from '../../shared/ipc/contract.ts';
 import { answerTable, partTable } from '../msa/study-tables.ts';
 import type { StoredAnswer, StoredStudy } from '../store/studies.ts';

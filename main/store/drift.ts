@@ -1,5 +1,4 @@
-import type { CameraSettings } from '../../shared/drift/camera-settings.ts';
-import type { DriftAlarm } from '../../shared/drift/types.ts';
+import type { CameraSettings, DriftAlarm } from '../../shared/drift/types.ts';
 import type { StreamValues } from '../../shared/drift/baseline.ts';
 import type { DriftAlarmRow, DriftEnd } from '../../shared/ipc/drift.ts';
 import type { Database } from './database.ts';

@@ -1,10 +1,10 @@
 import { rateUpperBound } from '../calibration/binomial.ts';
 import { UserError } from '../errors.ts';
-import type { CameraSettings } from './camera-settings.ts';
 import { register, standardised } from './registration.ts';
 import {
   driftStreams,
   thumbnailSide,
+  type CameraSettings,
   type ClassBaseline,
   type DriftBaseline,
   type DriftObservation,

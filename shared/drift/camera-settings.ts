@@ -1,8 +1,5 @@
 import { alarmPhrase } from './phrases.ts';
-import type { DriftAlarm } from './types.ts';
-
-/** What a camera says of itself, by the names of W3C's `MediaTrackSettings`. */
-export type CameraSettings = Record<string, string | number | boolean>;
+import type { CameraSettings, DriftAlarm } from './types.ts';
 
 /** Settings that change what a picture looks like, with the mode that, when it is automatic, lets them wander. */
 const watched: Readonly<Record<string, string | null>> = {

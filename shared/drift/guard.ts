@@ -1,12 +1,13 @@
 import { UserError } from '../errors.ts';
 import { median, smallestChange, streamValues, type StreamValues } from './baseline.ts';
 import { StreamBets } from './bets.ts';
-import { cameraAlarm, changedSettings, type CameraSettings } from './camera-settings.ts';
+import { cameraAlarm, changedSettings } from './camera-settings.ts';
 import { alarmPhrase } from './phrases.ts';
 import { RankBets } from './rank-bets.ts';
 import {
   causeOfStream,
   driftStreams,
+  type CameraSettings,
   type ClassBaseline,
   type DriftAlarm,
   type DriftBaseline,

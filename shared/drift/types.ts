@@ -1,6 +1,8 @@
 import type { DetectionResult } from '../detection.ts';
 import type { Phrase } from '../explanation/types.ts';
-import type { CameraSettings } from './camera-settings.ts';
+
+/** What a camera says of itself, by the names of W3C's `MediaTrackSettings`. */
+export type CameraSettings = Record<string, string | number | boolean>;
 
 /** What is watched, one number each a part. */
 export const driftStreams = [

@@ -1,17 +1,8 @@
 import { UserError } from '../errors.ts';
 import { cohenKappa, fleissKappa, kappaWithInterval } from './kappa.ts';
-import { studyNote } from './notes.ts';
+import { studyNote, type StudyNote } from './notes.ts';
 import { exactRate } from './rates.ts';
-import type {
-  Appraisal,
-  AppraiserResult,
-  Kappa,
-  Rating,
-  StudyAnswer,
-  StudyNote,
-  StudyPart,
-  StudyResult,
-} from './types.ts';
+import type { Appraisal, AppraiserResult, Kappa, Rating, StudyAnswer, StudyPart, StudyResult } from './types.ts';
 
 /** `table[appraiser][part][repeat]` */
 type AnswerTable = Appraisal[][][];

@@ -1,5 +1,4 @@
-import { noteTemplates, type StudyNoteKey } from './notes.ts';
-import type { StudyNote } from './types.ts';
+import { noteTemplates, type StudyNote, type StudyNoteKey } from './notes.ts';
 
 type NoteWords = Readonly<Record<StudyNoteKey, string>>;
 

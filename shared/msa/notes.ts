@@ -1,5 +1,3 @@
-import type { StudyNote } from './types.ts';
-
 /** What limits a study or says how to read it. `{name}` prints a parameter. */
 export const noteTemplates = {
   noDefects: 'There are no defective parts: misses (escapes) can not be measured.',
@@ -14,6 +12,13 @@ export const noteTemplates = {
 } as const;
 
 export type StudyNoteKey = keyof typeof noteTemplates;
+
+/** A remark on a study: key and parameters for screens in any language, and the English text. */
+export interface StudyNote {
+  key: StudyNoteKey;
+  params: Record<string, number | string>;
+  text: string;
+}
 
 /** A note as key and parameters, for screens in any language, and in English. */
 export function studyNote(key: StudyNoteKey, params: StudyNote['params'] = {}): StudyNote {

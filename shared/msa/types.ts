@@ -1,5 +1,5 @@
 import type { Verdict } from '../detection.ts';
-import type { StudyNoteKey } from './notes.ts';
+import type { StudyNote } from './notes.ts';
 
 /** What an appraiser says of a part, and what the part is. */
 export type Appraisal = 'good' | 'defect';
@@ -102,11 +102,4 @@ export interface StudyResult {
   confidence: number;
   /** What limits the study, and how to read it. */
   notes: StudyNote[];
-}
-
-/** A remark on a study: key and parameters for screens in any language, and the English text. */
-export interface StudyNote {
-  key: StudyNoteKey;
-  params: Record<string, number | string>;
-  text: string;
 }

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, stat
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { bundleOptions } from '../../main/cli/bundle-options.mjs';
+import { bundleOptions } from '../../main/system/bundle-options.mjs';
 import { projectRoot } from '../../main/system/project-root.ts';
 import { seededRandom } from '../inspection/watch-process.ts';
 import { temporaryFolder, temporaryStore } from '../store/helpers.ts';

@@ -106,7 +106,7 @@ export function addAuditCommand(program: Command, context: CommandContext): void
     .requiredOption('--out <file>', 'log, one event a line; beside it FILE.checkpoints and FILE.pem')
     .action(async (options: { station: string; out: string; json?: boolean }) => {
       const reporter = reporterOf(context, options);
-      const { exportStationLog } = await import('../../audit/export-log.ts');
+      const { exportStationLog } = await import('../../store/export-log.ts');
       const result = await exportStationLog(options.station, options.out);
       reporter.record(result);
       reporter.say(`${String(result.events)} events written to ${result.log}. Newest: ${result.newest ?? 'none'}`);

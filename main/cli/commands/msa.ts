@@ -1,14 +1,13 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { dirname, resolve } from 'node:path';
 import { analyseStudy } from '../../../shared/msa/analyse.ts';
-import { studyNote } from '../../../shared/msa/notes.ts';
+import { studyNote, type StudyNote } from '../../../shared/msa/notes.ts';
 import { planStudy } from '../../../shared/msa/plan.ts';
 import {
   appraisalOfVerdict,
   type ExactRate,
   type Kappa,
   type StudyAnswer,
-  type StudyNote,
   type StudyResult,
 } from '../../../shared/msa/types.ts';
 import type { StudyPartFile } from '../../msa/study-tables.ts';

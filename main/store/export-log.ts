@@ -3,8 +3,8 @@ import { copyFile, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventLine } from '../../shared/audit/event.ts';
 import { UserError } from '../../shared/errors.ts';
-import { Database } from '../store/database.ts';
-import { EventStore } from '../store/events.ts';
+import { Database } from './database.ts';
+import { EventStore } from './events.ts';
 import { writeFileAtomic } from '../system/atomic-file.ts';
 
 export interface ExportedLog {
