@@ -96,6 +96,7 @@ export function pictureHandlers(context: StationContext): HandlersOf<'pictures'>
       return { removed };
     },
 
+    'pictures.snapshots': ({ projectId }) => store.pictures.snapshots(projectId),
     'pictures.suggestions': ({ projectId }) => suggest(store.pictures.facts(projectId)),
   };
 }

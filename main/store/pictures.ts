@@ -5,6 +5,7 @@ import type { PictureUse, StationPicture } from '../../shared/station/domain.ts'
 import type { ChannelInput } from '../../shared/ipc/contract.ts';
 import type { Database, SqlValue } from './database.ts';
 import { newId, type StationFiles } from './files.ts';
+import type { NormalSnapshot } from '../../shared/ipc/projects.ts';
 import type { NewPictureFile, NewProjectPicture, StoredPictureFile, StoredSnapshot, TrainingPicture } from './types.ts';
 
 type ListQuery = ChannelInput<'pictures.list'>;
@@ -248,6 +249,40 @@ export class PictureStore {
       snapshotId,
     );
     return { ...row, pictures };
+  }
+
+  /** What models learned from, newest first, with how the set of today differs. */
+  snapshots(projectId: string): NormalSnapshot[] {
+    const rows = this.#database.all<Pick<NormalSnapshot, 'id' | 'createdAt' | 'createdBy' | 'hash'>>(
+      `SELECT id, created_at AS createdAt, created_by AS createdBy, hash FROM snapshots s WHERE project_id = ?
+         AND EXISTS (SELECT 1 FROM snapshot_pictures WHERE snapshot_id = s.id) ORDER BY created_at DESC, id`,
+      projectId,
+    );
+    const count = (sql: string, ...values: SqlValue[]): number => this.#database.value<number>(sql, ...values) ?? 0;
+    const today = "project_id = ? AND use IN ('normal', 'calibration')";
+    return rows.map((row) => ({
+      ...row,
+      classes: this.#database.all<NormalSnapshot['classes'][number]>(
+        `SELECT class_name AS name, sum(use = 'normal') AS normal, sum(use = 'calibration') AS calibration
+         FROM snapshot_pictures WHERE snapshot_id = ? GROUP BY class_name ORDER BY class_name`,
+        row.id,
+      ),
+      models: this.#database
+        .all<{ version: number }>('SELECT version FROM models WHERE snapshot_id = ? ORDER BY version', row.id)
+        .map(({ version }) => version),
+      addedSince: count(
+        `SELECT count(*) FROM project_pictures WHERE ${today}
+           AND sha256 NOT IN (SELECT sha256 FROM snapshot_pictures WHERE snapshot_id = ?)`,
+        projectId,
+        row.id,
+      ),
+      removedSince: count(
+        `SELECT count(*) FROM snapshot_pictures WHERE snapshot_id = ?
+           AND sha256 NOT IN (SELECT sha256 FROM project_pictures WHERE ${today})`,
+        row.id,
+        projectId,
+      ),
+    }));
   }
 
   /** A model's scores of pictures; each replaces the one before. */

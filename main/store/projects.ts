@@ -21,11 +21,13 @@ const selectProject = `SELECT id, name, note, created_at, px_per_mm, sample,
   (SELECT m.id FROM models m WHERE m.project_id = projects.id AND m.state = 'active') AS active,
   (SELECT m.id FROM models m WHERE m.project_id = projects.id AND m.state = 'previous') AS previous
   FROM projects`;
+const picturesOf = (condition: string): string =>
+  `(SELECT count(*) FROM project_pictures p WHERE p.project_id = c.project_id AND p.class_id = c.id AND ${condition})`;
 const selectClass = `SELECT id, project_id AS projectId, name,
-  (SELECT count(*) FROM project_pictures p WHERE p.project_id = c.project_id AND p.use = 'normal' AND p.class_id = c.id)
-    AS normalPictures,
-  (SELECT count(*) FROM project_pictures p WHERE p.project_id = c.project_id AND p.use = 'golden' AND p.class_id = c.id)
-    AS goldenPictures
+  ${picturesOf("p.use = 'normal'")} AS normalPictures,
+  ${picturesOf("p.use = 'calibration'")} AS calibrationPictures,
+  ${picturesOf("p.use = 'golden'")} AS goldenPictures,
+  ${picturesOf("p.use = 'golden' AND p.gt_label = 'fail'")} AS goldenDefects
   FROM classes c`;
 
 /** Projects and their classes. What is removed disappears from the lists and stays in the records. */

@@ -48,6 +48,7 @@ export const channelNames = [
   'pictures.list',
   'pictures.setUse',
   'pictures.remove',
+  'pictures.snapshots',
   'pictures.suggestions',
   'labels.set',
   'labels.undo',

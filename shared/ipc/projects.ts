@@ -24,6 +24,21 @@ export const suggestion = z.object({
 });
 export type Suggestion = z.infer<typeof suggestion>;
 
+/** A normal set as it was when a model learned from it. */
+export const normalSnapshot = z.object({
+  id: d.id,
+  createdAt: d.isoTime,
+  createdBy: d.shortText,
+  hash: d.shortText,
+  classes: z.array(z.object({ name: d.name, normal: z.int(), calibration: z.int() })),
+  /** Versions of the models that learned from it. */
+  models: z.array(z.int()),
+  /** Pictures that the project's normal set has more, and fewer, by now. */
+  addedSince: z.int(),
+  removedSince: z.int(),
+});
+export type NormalSnapshot = z.infer<typeof normalSnapshot>;
+
 /** Projects, classes, pictures and normal sets. */
 export const projectChannels = {
   'projects.list': query('operator', nothing, z.array(d.project)),
@@ -114,6 +129,8 @@ export const projectChannels = {
     z.object({ projectId: d.id, sha256s: z.array(d.sha256).max(10_000) }),
     z.object({ removed: z.int() }),
   ),
+  /** Newest first; those without pictures (of imported models) are left out. */
+  'pictures.snapshots': query('operator', inProject, z.array(normalSnapshot)),
   'pictures.suggestions': query('engineer', z.object({ projectId: d.id }), z.array(suggestion)),
 
   'labels.set': command(

@@ -52,7 +52,17 @@ export const project = z.object({
 });
 export type Project = z.infer<typeof project>;
 
-export const partClass = z.object({ id, projectId: id, name, normalPictures: z.int(), goldenPictures: z.int() });
+export const partClass = z.object({
+  id,
+  projectId: id,
+  name,
+  normalPictures: z.int(),
+  /** Kept for the thresholds. */
+  calibrationPictures: z.int(),
+  goldenPictures: z.int(),
+  /** Of the golden ones. */
+  goldenDefects: z.int(),
+});
 export type PartClass = z.infer<typeof partClass>;
 
 /** What a picture is kept for. `normal`: trained on; `golden`: never trained on; `inspected`: a judged part's. */

@@ -79,6 +79,7 @@ const calls: { readonly [N in ChannelName]: GoodCall<N> } = {
   'pictures.setUse': {
     input: () => ({ ...inProject(), sha256s: [station.pictures[0]!], use: 'calibration', classId: null }),
   },
+  'pictures.snapshots': { input: inProject },
   'pictures.suggestions': { input: inProject },
   'labels.set': {
     input: () => ({
@@ -109,7 +110,7 @@ const calls: { readonly [N in ChannelName]: GoodCall<N> } = {
   'models.cancelScoring': { input: () => ({ modelId: 'm1' }) },
   'recipes.list': { input: inProject },
   'recipes.save': { input: firstRecipe },
-  'recipes.tryPattern': { input: () => ({ pattern: '{lot}_{serial}.png', names: ['L1_S1.png', 'other'] }) },
+  'recipes.tryPattern': { input: () => ({ pattern: '{lot}_{serial}.png', names: ['L1_S1.png', 'other'], path: null }) },
   'feed.start': { input: () => ({ recipeId: station.recipeId }) },
   'feed.state': { input: inProject, then: ({ wanted }) => expect(wanted).toBe(true) },
   'feed.setLot': { input: () => ({ ...inProject(), lot: 'L2' }), then: ({ lot }) => expect(lot).toBe('L2') },

@@ -70,7 +70,9 @@ export function makeData(sample: readonly SamplePicture[]) {
     projectId: 'papers',
     name,
     normalPictures: sample.filter((one) => one.className === name && one.split === 'train').length,
+    calibrationPictures: 0,
     goldenPictures: sample.filter((one) => one.className === name && one.split === 'test').length,
+    goldenDefects: sample.filter((one) => one.className === name && one.split === 'test' && one.kind !== 'good').length,
   }));
   const classId = (name: string): string => classes.find((one) => one.name === name)!.id;
   const pictures: StationPicture[] = sample.map((one, i) => ({

@@ -53,6 +53,8 @@ function makeEvents(data: FakeData, count: number): StationEventRow[] {
   });
 }
 
+const noPictures = { normalPictures: 0, calibrationPictures: 0, goldenPictures: 0, goldenDefects: 0 };
+
 /** @param refuse throws what a handler throws when it says no */
 export function engineeringAnswers(
   data: FakeData,
@@ -152,8 +154,32 @@ export function engineeringAnswers(
     },
     'projects.export': () => ({ bytes: 412_000_000 }),
     'projects.import': () => data.projects[0] ?? refuse('This is no project.'),
+    'classes.rename': ({ classId, name }) =>
+      Object.assign(
+        data.classes.find(({ id }) => id === classId)!,
+        { name },
+      ),
+    'classes.remove': ({ classId }) => {
+      data.classes.splice(
+        data.classes.findIndex(({ id }) => id === classId),
+        1,
+      );
+      return {};
+    },
+    'pictures.snapshots': () => [
+      {
+        id: 's1',
+        createdAt: data.projects[0]?.createdAt ?? new Date(0).toISOString(),
+        createdBy: 'Ada Berger',
+        hash: 'c0ffee'.padEnd(64, '0'),
+        classes: data.classes.map(({ name, normalPictures }) => ({ name, normal: normalPictures, calibration: 0 })),
+        models: [1, 2],
+        addedSince: 3,
+        removedSince: 0,
+      },
+    ],
     'classes.create': ({ projectId, name }) => {
-      const made = { id: `c${data.classes.length}`, projectId, name, normalPictures: 0, goldenPictures: 0 };
+      const made = { id: `c${data.classes.length}`, projectId, name, ...noPictures };
       data.classes.push(made);
       return made;
     },
@@ -195,8 +221,8 @@ export function engineeringAnswers(
       data.recipes = data.recipes.filter(({ id }) => id !== recipeId);
       return {};
     },
-    'recipes.tryPattern': ({ names }) =>
-      names.map((name) => {
+    'recipes.tryPattern': ({ names, path }) =>
+      [...(path === null ? [] : ['L2291_0001.png', 'L2291_0002.png']), ...names].map((name) => {
         const [, lot, serial] = /^(\w+)_(\w+)\.png$/.exec(name) ?? [];
         return {
           name,

@@ -3,6 +3,7 @@ import { lotReport } from '../../renderer/report/pdf/lot-report.ts';
 import { reportWords } from '../../renderer/report/pdf/words.ts';
 import { measureAgain } from '../../main/station/golden.ts';
 import { cardData, heldOf, readParts } from '../../main/station/report-data.ts';
+import { freezeNormalSet } from '../../main/station/training-data.ts';
 import { thresholdHandlers } from '../../main/station/thresholds.ts';
 import { at, judged, newModel, noFilter } from '../store/helpers.ts';
 import { ann, testStation, type TestStation } from './station-context.ts';
@@ -127,5 +128,40 @@ test('everything people said of a part is kept for its certificate, also what th
   expect(store.parts.answers(partId)).toMatchObject([
     { verdict: 'fail', withdrawnAt: at },
     { verdict: 'pass', why: 'Only dust.', withdrawnAt: null },
+  ]);
+});
+
+test('snapshots say what models learned from, and how the normal set differs by now', async () => {
+  const { station, projectId } = await measured();
+  const { store, ask } = station;
+  const [cup] = store.projects.classes(projectId);
+  const add = async (name: string): Promise<string> => {
+    const sha256 = await store.pictures.addFile(
+      { bytes: new TextEncoder().encode(name), extension: 'png', widthPx: 1, heightPx: 1 },
+      at,
+    );
+    const use = name === 'c' ? 'calibration' : 'normal';
+    store.pictures.place({ projectId, sha256, classId: cup!.id, use, fileName: name, group: null, addedAt: at });
+    return sha256;
+  };
+  const [first] = [await add('a'), await add('b'), await add('c')];
+  const { snapshot } = freezeNormalSet(station.context, projectId, 'Ann');
+  store.models.add({ ...newModel(projectId, 'm2'), snapshotId: snapshot.id });
+  const list = () => ask('pictures.snapshots', { projectId });
+  expect(await list()).toMatchObject([
+    {
+      createdBy: 'Ann',
+      classes: [{ name: 'cup', normal: 2, calibration: 1 }],
+      models: [2],
+      addedSince: 0,
+      removedSince: 0,
+    },
+  ]);
+  await add('d');
+  store.pictures.remove(projectId, [first!]);
+  expect(await list()).toMatchObject([{ addedSince: 1, removedSince: 1 }]);
+  expect(await ask('classes.list', { projectId })).toMatchObject([
+    { name: 'cup', normalPictures: 2, calibrationPictures: 1, goldenPictures: 4, goldenDefects: 2 },
+    { name: 'plate', goldenPictures: 1, goldenDefects: 1 },
   ]);
 });
