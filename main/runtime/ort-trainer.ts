@@ -48,7 +48,8 @@ export class OrtTrainer {
   };
 
   private constructor(plan: TrainerPlan, stepwise: OrtSession | undefined, loop: OrtSession | undefined) {
-    this.#plan = plan;
+    // The initial state would stay for good, beside the one that it becomes.
+    this.#plan = { ...plan, initial: new Map() };
     this.#stepwise = stepwise;
     this.#loop = loop;
     this.#session = (stepwise ?? loop)!.description;

@@ -46,7 +46,8 @@ export class PartwiseTrainer {
   readonly #sums: ReadonlyMap<string, ort.Tensor>;
 
   private constructor(plan: PartwisePlan, add: OrtSession, report: OrtSession, move: ReadonlyMap<string, OrtSession>) {
-    this.#plan = plan;
+    // The initial state's arrays may be replaced: they must not stay for good.
+    this.#plan = { ...plan, initial: new Map() };
     this.#add = add;
     this.#report = report;
     this.#move = move;

@@ -4,6 +4,9 @@ import { openSafetensors } from '../backbones/safetensors-header.ts';
 import { readWeight } from '../backbones/weight-tensor.ts';
 import { writeFileAtomic } from '../system/atomic-file.ts';
 
+/** Reads one tensor of a state. */
+export type ReadTensor = (name: string) => Promise<Float32Array>;
+
 /** State of a training step by name, after `step` steps. */
 export interface SavedState {
   step: number;
@@ -73,10 +76,10 @@ export class Checkpoint {
     return { step, state };
   }
 
-  /** Piece by piece: at full size a state is larger than any one buffer. */
-  async write({ step, state }: SavedState, specs: StateSpecs): Promise<void> {
+  /** Tensor by tensor: at full size a state is larger than any one buffer, and a copy of it gigabytes. */
+  async write(step: number, specs: StateSpecs, read: ReadTensor): Promise<void> {
     const metadata = { step: String(step), fingerprint: this.#fingerprint };
-    await writeFileAtomic(this.path, safetensorsPieces(specs, state, metadata));
+    await writeFileAtomic(this.path, safetensorsPieces(specs, read, metadata));
   }
 
   /** Removes the file, once the model is written. */
@@ -88,13 +91,13 @@ export class Checkpoint {
 /** A safetensors file of float32 tensors in their given order. */
 async function* safetensorsPieces(
   specs: StateSpecs,
-  state: ReadonlyMap<string, Float32Array>,
+  read: ReadTensor,
   metadata: Readonly<Record<string, string>>,
 ): AsyncGenerator<Uint8Array> {
   let end = 0;
   const described = specs.map(({ name, shape }) => {
     const begin = end;
-    end += state.get(name)!.byteLength;
+    end += shape.reduce((bytes, size) => bytes * size, Float32Array.BYTES_PER_ELEMENT);
     return [name, { dtype: 'F32', shape, data_offsets: [begin, end] }] as const;
   });
   const json = Buffer.from(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(described) }));
@@ -104,7 +107,7 @@ async function* safetensorsPieces(
   yield length;
   yield padded;
   for (const { name } of specs) {
-    const { buffer, byteOffset, byteLength } = state.get(name)!;
+    const { buffer, byteOffset, byteLength } = await read(name);
     yield new Uint8Array(buffer, byteOffset, byteLength);
   }
 }

@@ -112,8 +112,8 @@ async function fit(
     request.seed,
   );
   const centres = await classCentres(run, store, settings);
-  const studentsOf = (state: ReadonlyMap<string, Float32Array>): FittedPaperStudents => ({
-    params: new Map(model.params.map(({ name, shape }) => [name, { shape, data: state.get(name)! }])),
+  const studentsOf = (now: ReadonlyMap<string, Float32Array>): FittedPaperStudents => ({
+    params: new Map(model.params.map(({ name, shape }) => [name, { shape, data: now.get(name)! }])),
     centres,
     options,
     scoring: {
@@ -125,7 +125,7 @@ async function fit(
     },
   });
   const watch = await Watch.open(teacher, run);
-  const { state, engine, waitedShare } = await runStudentLoop(
+  const { parameters, engine, waitedShare } = await runStudentLoop(
     step,
     () => {
       const fresh = initialise(model.params, createRandom(request.seed));
@@ -153,7 +153,7 @@ async function fit(
   );
   report.notice(`The engine waited for pictures ${(100 * waitedShare).toFixed(1)} % of the time.`);
 
-  const students = studentsOf(state);
+  const students = studentsOf(parameters);
   const { teacherPrecision, posEmbed: positionMode, groups } = settings;
   return {
     openScorer: () => PaperScorer.open(store, paperShapes(settings), students, run.session),

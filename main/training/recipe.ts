@@ -100,7 +100,8 @@ export async function openFeatureStore<Features>(
 /** The run's checkpoint file. @param settings everything beside pictures, teacher and seed that decides the weights */
 export function openCheckpoint({ request, snapshot }: Run, graphHash: string, settings: object): Checkpoint {
   const defects = snapshot.defects.map(({ picture, classIndex }) => [snapshot.pictures[picture]!.sha256, classIndex]);
-  const weightsDependOn = [snapshot.hash, graphHash, request.seed, settings, defects];
+  const heldOut = snapshot.classes.map(({ split }) => split.heldOut);
+  const weightsDependOn = [snapshot.hash, graphHash, request.seed, settings, defects, heldOut];
   const fingerprint = createHash('sha256').update(JSON.stringify(weightsDependOn)).digest('hex');
   return new Checkpoint(`${request.out}.checkpoint`, fingerprint, request.resume);
 }

@@ -78,6 +78,7 @@ export async function trainModel(
     { seed: request.seed, shots: request.shots, defects, learnsFromAll },
     signal,
   );
+  for (const warning of snapshot.warnings) report.warn(warning);
 
   begin('features', `Describing ${snapshot.pictures.length} pictures with the teacher`);
   const method = await recipe.open({

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createRandom } from '../../shared/random.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { Dataset } from '../datasets/dataset.ts';
-import { splitPictures } from '../memory/calibrate.ts';
+import { splitGroups, splitPictures, type PictureSplit } from '../memory/calibrate.ts';
 
 /** One class of a run: its normal pictures as positions in the run's list, and how they are split. */
 export interface RunClass {
@@ -12,7 +12,7 @@ export interface RunClass {
   /** Positions in the run's picture list. */
   pictures: number[];
   /** Positions within `pictures`. */
-  split: { training: number[]; heldOut: number[] };
+  split: PictureSplit;
   /** Positions in the run's list of pictures that only calibrate. */
   calibration: number[];
 }
@@ -23,6 +23,8 @@ export interface SnapshotPicture {
   fileName: string;
   className: string;
   sha256: string;
+  /** Lot, serial or the like; absent: it resembles no other picture more than all do. */
+  group?: string;
 }
 
 /** The frozen set of pictures of one run. */
@@ -36,6 +38,8 @@ export interface Snapshot {
   defects: { picture: number; classIndex: number }[];
   /** sha256 over class and content hash of every normal picture: the normal set's identity. */
   hash: string;
+  /** What a person should know of the split. */
+  warnings: string[];
 }
 
 export interface SnapshotOptions {
@@ -68,6 +72,7 @@ export async function takeSnapshot(dataset: Dataset, options: SnapshotOptions, s
     }
     byClass.set(className, fewShots(normals, className, options));
   }
+  const warnings: string[] = [];
   for (const [name, normals] of byClass) {
     const first = pictures.length;
     pictures.push(...normals);
@@ -77,7 +82,7 @@ export async function takeSnapshot(dataset: Dataset, options: SnapshotOptions, s
       split:
         options.learnsFromAll === true
           ? { training: normals.map((_, i) => i), heldOut: [] }
-          : splitPictures(normals.length, createRandom(mixedSeed(options.seed, name))),
+          : splitClass(name, normals, mixedSeed(options.seed, name), warnings),
       calibration: [],
     });
   }
@@ -93,7 +98,23 @@ export async function takeSnapshot(dataset: Dataset, options: SnapshotOptions, s
   const hash = createHash('sha256');
   for (const { className, sha256 } of pictures.slice(0, normalCount)) hash.update(`${className}\n${sha256}\n`);
   const defects = await addDefects(pictures, classes, options.defects ?? [], signal);
-  return { classes, pictures, normalCount, defects, hash: hash.digest('hex') };
+  return { classes, pictures, normalCount, defects, hash: hash.digest('hex'), warnings };
+}
+
+/** Holds pictures out, whole groups where there are any. */
+function splitClass(name: string, normals: readonly SnapshotPicture[], seed: number, warnings: string[]): PictureSplit {
+  if (normals.some(({ group }) => group !== undefined)) {
+    // A picture without a group is one of its own; no group's name begins with NUL.
+    const split = splitGroups(
+      normals.map(({ group }, i) => group ?? `\0${i}`),
+      seed,
+    );
+    if (split !== undefined) return split;
+    warnings.push(
+      `Class "${name}" has too few groups (lots, serials) to hold whole ones out: the thresholds may be too tight for new ones.`,
+    );
+  }
+  return splitPictures(normals.length, createRandom(seed));
 }
 
 /** Appends the defects to the pictures, each content once. */
@@ -140,7 +161,14 @@ async function hashed(
     const sha256 = await fileHash(picture.path);
     if (seen.has(sha256)) continue;
     seen.add(sha256);
-    out.push({ path: picture.path, fileName: path.basename(picture.path), className, sha256 });
+    const { group } = picture;
+    out.push({
+      path: picture.path,
+      fileName: path.basename(picture.path),
+      className,
+      sha256,
+      ...(group !== undefined && { group }),
+    });
   }
   return out;
 }

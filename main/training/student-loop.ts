@@ -25,7 +25,7 @@ export interface StudentLoopOptions {
     | {
         begin(): Promise<void>;
         isDue(done: number, steps: number): boolean;
-        look(done: number, state: ReadonlyMap<string, Float32Array>): Promise<void>;
+        look(done: number, parameters: ReadonlyMap<string, Float32Array>): Promise<void>;
       }
     | undefined;
   onStep: (done: number, total: number, losses: StepLosses) => void;
@@ -34,7 +34,8 @@ export interface StudentLoopOptions {
 }
 
 export interface LoopResult {
-  state: Map<string, Float32Array>;
+  /** By name; without the optimizer's moments. */
+  parameters: Map<string, Float32Array>;
   engine: EngineDescription;
   /** Share of the loop's time, 0 to 1, that the engine stood still because its next batch was not ready. */
   waitedShare: number;
@@ -61,14 +62,12 @@ export async function runStudentLoop(
     let lastSaved = done;
     let nextSave = done + checkpointEvery;
     // A step can have a finite loss and leave weights that are not: those must never replace a good checkpoint.
-    const finiteState = async (at: number): Promise<Map<string, Float32Array>> => {
-      const state = await engine.readState();
-      const broken = [...state].find(([, data]) => !data.every(Number.isFinite))?.[0];
-      if (broken !== undefined) {
-        throw lossNotFinite(at, `the weights "${broken}" are no longer numbers`, checkpoint, lastSaved);
-      }
-      return state;
+    const finiteTensor = async (name: string): Promise<Float32Array> => {
+      const data = (await engine.readState([name])).get(name)!;
+      if (data.every(Number.isFinite)) return data;
+      throw lossNotFinite(done, `the weights "${name}" are no longer numbers`, checkpoint, lastSaved);
     };
+    const parameterNames = step.state.slice(0, step.parts.params).map(({ name }) => name);
     const chunk = (from: number): Promise<StepInputs[]> => {
       const count = Math.min(engine.describe().stepsPerRun, steps - from);
       return Promise.all(Array.from({ length: count }, (_, i) => batches.make(from + i)));
@@ -91,11 +90,11 @@ export async function runStudentLoop(
         onStep(done + i + 1, steps, { total: total!, decoder: decoder!, encoder: encoder! });
       }
       done += inputs.length;
-      if (watch?.isDue(done, steps) === true) await watch.look(done, await engine.readState());
+      if (watch?.isDue(done, steps) === true) await watch.look(done, await engine.readState(parameterNames));
       if (done < nextSave || done === steps) continue;
       nextSave = done + checkpointEvery;
       try {
-        await checkpoint.write({ step: done, state: await finiteState(done) }, step.state);
+        await checkpoint.write(done, step.state, finiteTensor);
         lastSaved = done;
       } catch (error) {
         // A full disk may have room again by the time the model is written; hours of work mustn't depend on it now.
@@ -104,7 +103,9 @@ export async function runStudentLoop(
       }
     }
     const waitedShare = waitedMs / Math.max(1, performance.now() - startedMs);
-    return { state: await finiteState(done), engine: engine.describe(), waitedShare };
+    const parameters = new Map<string, Float32Array>();
+    for (const name of parameterNames) parameters.set(name, await finiteTensor(name));
+    return { parameters, engine: engine.describe(), waitedShare };
   } finally {
     await engine.close();
   }

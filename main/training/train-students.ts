@@ -76,8 +76,14 @@ export async function trainStudents(
         ),
     };
   }
-  const { state, engine } = await runStudentLoop(step, () => initial, batches, options.students.steps, loop);
-  const parameters = parametersOf(state);
+  const { parameters: trained, engine } = await runStudentLoop(
+    step,
+    () => initial,
+    batches,
+    options.students.steps,
+    loop,
+  );
+  const parameters = parametersOf(trained);
   return { ...(await calibrateStudents(parameters, classes, teacher, store, options)), engine };
 }
 

@@ -84,9 +84,9 @@ export class FakeEngine implements TrainingEngine {
     );
   }
 
-  readState(): Promise<Map<string, Float32Array>> {
+  readState(names: readonly string[] = [...this.#names.keys()]): Promise<Map<string, Float32Array>> {
     return Promise.resolve(
-      new Map([...this.#names].map(([name, data]) => [name, data.map((value) => value + this.#state(this.#step))])),
+      new Map(names.map((name) => [name, this.#names.get(name)!.map((value) => value + this.#state(this.#step))])),
     );
   }
 
