@@ -81,6 +81,10 @@ const decided = (after: number): number => {
   return pass + fail + review + noDecision;
 };
 
+const head = [
+  ...['', 'files', 'parts', 'no decision', 's to hand over', 's to the last verdict', 'station MB', 'inference MB'],
+  ...['station deaf, ms: 99 % / longest', 'load'],
+];
 const rows: string[][] = [];
 /** Runs one way of handing the files over, to the last verdict. */
 async function measure(what: string, hand: (folder: string, paths: string[]) => unknown): Promise<void> {
@@ -119,6 +123,7 @@ async function measure(what: string, hand: (folder: string, paths: string[]) => 
     `${(delay.percentile(99) / 1e6).toFixed(0)} / ${(delay.max / 1e6).toFixed(0)}`,
     loadavg()[0]!.toFixed(1),
   ]);
+  console.log(formatTable(head, rows));
 }
 
 await measure('dropped', (_, paths) => feeds.handlers['feed.judgeFiles']({ projectId, paths }, systemCaller));
@@ -132,8 +137,6 @@ await measure('folder', (folder) =>
     }),
   ),
 );
-const head = ['', 'files', 'parts', 'no decision', 's to hand over', 's to the last verdict'];
-console.log(formatTable([...head, 'station MB', 'inference MB', 'station deaf, ms: 99 % / longest', 'load'], rows));
 await feeds.close();
 store.close();
 await removeBundles();

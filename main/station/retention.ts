@@ -1,5 +1,6 @@
 import type { Settings } from '../../shared/ipc/settings.ts';
 import type { SqlValue } from '../store/database.ts';
+import { blockSize } from '../store/schema.ts';
 import type { StationContext } from './context.ts';
 
 const dayMs = 86_400_000;
@@ -33,16 +34,33 @@ export async function cleanStorage(
   const now = Date.parse(context.now());
   const cleaner = new Cleaner(context);
   const plain = "p.verdict = 'pass' AND p.person_verdict IS NULL";
-  await cleaner.parts(`${plain} AND p.presented_at < ? AND p.id % ? <> 0`, [
-    now - rules.keepPassesDays * dayMs,
+  const older = (days: number): number[] => [now - days * dayMs, firstWithin(context, now, days)];
+  await cleaner.parts(`${plain} AND p.presented_at < ? AND p.id < ? AND p.id % ? <> 0`, [
+    ...older(rules.keepPassesDays),
     rules.keepEveryNthPass,
   ]);
-  await cleaner.parts('p.presented_at < ?', [now - rules.keepFailsDays * dayMs]);
+  await cleaner.parts('p.presented_at < ? AND p.id < ?', older(rules.keepFailsDays));
   await cleaner.unnamed(new Date(now - rules.keepFailsDays * dayMs).toISOString());
   const held = usedBytes ?? cleaner.pictureBytes();
   const excess = held - rules.limitGb * 1e9 - (usedBytes === undefined ? 0 : cleaner.cleaned.freedBytes);
   if (excess > 0) await cleaner.parts(plain, [], cleaner.cleaned.freedBytes + excess);
   return cleaner.cleaned;
+}
+
+/**
+ * First part of the last days. Those after it are not older, whatever they say: the clock was set back when they came.
+ * @returns its number; without one more than any
+ */
+function firstWithin({ store }: StationContext, now: number, days: number): number {
+  const since = now - days * dayMs;
+  const first = store.database.value<number>(
+    `SELECT p.id FROM part_blocks b JOIN parts p ON p.id BETWEEN b.block * ${blockSize} AND b.block * ${blockSize} + ${blockSize - 1}
+     WHERE b.max_at >= ? AND p.presented_at BETWEEN ? AND ? ORDER BY b.block, p.id LIMIT 1`,
+    since,
+    since,
+    now + dayMs,
+  );
+  return first ?? Number.MAX_SAFE_INTEGER;
 }
 
 class Cleaner {

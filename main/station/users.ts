@@ -86,8 +86,9 @@ export class StationSession {
       const { users } = this.#context.store;
       const { failures, blockedUntil } = users.get(user.id);
       const now = Date.parse(this.#context.now());
-      // A clock set back must not lock anybody out for longer than the longest wait.
       const waitMs = Math.min(blockedUntil - now, longestWaitMs);
+      // The clock was set back: from now on it's the longest wait, not as long as until it is that late again.
+      if (blockedUntil - now > longestWaitMs) users.setFailures(user.id, failures, now + longestWaitMs);
       if (waitMs > 0)
         throw new UserError(
           'signInWait',

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { backup } from '@photostructure/sqlite';
@@ -98,6 +98,8 @@ export interface Restored {
   damagedFolder: string;
   /** Highest numbers in the damaged database, as far as it can be read; null: it can't. */
   damaged: StoreExtent | null;
+  /** The database was not damaged: it was gone. */
+  isGone: boolean;
 }
 
 /** How far a database reaches. */
@@ -123,7 +125,9 @@ export async function restoreNewest(folder: string, databasePath: string, now: s
   const damagedFolder = join(folder, 'damaged', new Date(now).toISOString().replaceAll(/[:.]/g, '-'));
   mkdirSync(damagedFolder, { recursive: true });
   let damaged: StoreExtent | null = null;
+  const isGone = !existsSync(databasePath);
   try {
+    // Read only: what is not there is not made.
     const database = new Database(databasePath, { readOnly: true });
     damaged = extentOf(database);
     database.close();
@@ -144,20 +148,25 @@ export async function restoreNewest(folder: string, databasePath: string, now: s
     await copyFile(from.path, `${databasePath}.restoring`);
     renameSync(`${databasePath}.restoring`, databasePath);
   }
-  return { from, damagedFolder, damaged };
+  return { from, damagedFolder, damaged, isGone };
 }
 
 /** What a person should know of a restore. @param extent of the database as it's now */
-export function restoreMessage({ from, damaged, damagedFolder }: Restored, extent: StoreExtent | null): string {
+export function restoreMessage({ from, damaged, damagedFolder, isGone }: Restored, extent: StoreExtent | null): string {
   const kept = `The damaged file is kept in "${damagedFolder}".`;
-  if (from === null)
-    return `The station's database was damaged and there was no backup: it starts empty. Pictures and models are still on the disk. ${kept}`;
+  if (from === null) {
+    return isGone
+      ? "The station's database was gone and there was no backup: it starts empty. Pictures and models are still on the disk."
+      : `The station's database was damaged and there was no backup: it starts empty. Pictures and models are still on the disk. ${kept}`;
+  }
   const lost = (name: keyof StoreExtent): number => Math.max(0, (damaged?.[name] ?? 0) - (extent?.[name] ?? 0));
   const missing =
     damaged === null
       ? 'Everything recorded after that is missing (how much can no longer be told)'
       : `Missing since then: ${lost('parts')} parts, ${lost('labels')} labels, ${lost('events')} log entries`;
-  return `The station's database was damaged; the backup of ${from.at} was restored. ${missing}. ${kept}`;
+  return isGone
+    ? `The station's database was gone; the backup of ${from.at} was restored. ${missing}.`
+    : `The station's database was damaged; the backup of ${from.at} was restored. ${missing}. ${kept}`;
 }
 
 /** @throws UserError `notWritable` when the station's folder can't be written */

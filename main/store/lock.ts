@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import { Database } from './database.ts';
@@ -8,7 +9,7 @@ import { Database } from './database.ts';
  * @returns gives the folder free
  * @throws UserError `stationOpen`
  */
-export function holdStation(folder: string): () => void {
+export function holdStation(folder: string, isAgain = false): () => void {
   const path = join(folder, 'station.lock');
   const lock = new Database(path);
   try {
@@ -16,6 +17,11 @@ export function holdStation(folder: string): () => void {
     lock.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
   } catch (cause) {
     lock.close();
+    if (!isAgain && cause instanceof UserError && cause.code === 'storeDamaged') {
+      // It holds nothing worth keeping, and nobody can lock what is no database.
+      rmSync(path);
+      return holdStation(folder, true);
+    }
     if (!(cause instanceof UserError) || cause.code !== 'storeInUse') throw cause;
     throw new UserError(
       'stationOpen',

@@ -94,7 +94,8 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   try {
     const path = join(root, 'station.db');
     let restored: Restored | null = null;
-    database = openSound(path, options.wholeCheckBytes ?? 128 * 2 ** 20);
+    const isLost = isEmptyFile(path) && wasThere(root, path);
+    if (!isLost) database = openSound(path, options.wholeCheckBytes ?? 128 * 2 ** 20);
     if (database === undefined) {
       restored = await restoreNewest(root, path, now());
       rmSync(suspectMark(path), { force: true });
@@ -144,6 +145,16 @@ function openSound(path: string, wholeCheckBytes: number): Database | undefined 
   }
   database?.close();
   return undefined;
+}
+
+/** A database that is not there, or of which nothing is left. */
+function isEmptyFile(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+}
+
+/** Whether the folder has had a database: an empty one in its place would hide that records are missing. */
+function wasThere(folder: string, path: string): boolean {
+  return listBackups(folder).length > 0 || !isEmptyFile(`${path}-wal`);
 }
 
 function checkWritable(folder: string): void {
@@ -213,6 +224,12 @@ function storeOf(folder: string, database: Database, release: () => void, keep: 
       }
     },
     close() {
+      try {
+        // Everything into the one file: whoever copies it takes all of it along.
+        database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      } catch {
+        // A full disk, a folder that is gone: what is in the log beside it is read at the next start.
+      }
       database.close();
       release();
     },

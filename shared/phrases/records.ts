@@ -362,6 +362,24 @@ export const recordPhrases: readonly Phrase[] = [
     '工位数据库已损坏；已恢复 {at} 的备份。{missing}。{kept}',
   ],
   [
+    '"{folder}" is no station\'s folder: it has no station.db.',
+    '„{folder}“ ist kein Ordner einer Station: Er enthält keine station.db.',
+    '"{folder}"은(는) 스테이션 폴더가 아닙니다. station.db가 없습니다.',
+    '“{folder}”不是工位文件夹：其中没有 station.db。',
+  ],
+  [
+    "The station's database was gone and there was no backup: it starts empty. Pictures and models are still on the disk.",
+    'Die Datenbank der Station war nicht mehr da, und es gab keine Sicherung: Sie beginnt leer. Bilder und Modelle liegen noch auf dem Laufwerk.',
+    '스테이션 데이터베이스가 없어졌고 백업도 없어 빈 상태로 시작합니다. 사진과 모델은 디스크에 남아 있습니다.',
+    '工位数据库已丢失且没有备份：从空库开始。图片和模型仍在磁盘上。',
+  ],
+  [
+    "The station's database was gone; the backup of {at} was restored. {missing}.",
+    'Die Datenbank der Station war nicht mehr da; die Sicherung vom {at} wurde wiederhergestellt. {missing}.',
+    '스테이션 데이터베이스가 없어져 {at} 백업을 복원했습니다. {missing}.',
+    '工位数据库已丢失；已恢复 {at} 的备份。{missing}。',
+  ],
+  [
     'Everything recorded after that is missing (how much can no longer be told)',
     'Alles danach Aufgezeichnete fehlt (wie viel, lässt sich nicht mehr sagen)',
     '그 이후의 기록은 없습니다 (얼마나 되는지는 알 수 없습니다)',

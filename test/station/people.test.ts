@@ -101,6 +101,12 @@ describe('people', () => {
     }
     const { blockedUntil } = station.store.users.get(userId);
     expect(blockedUntil - Date.parse(station.context.now())).toBe(15 * 60_000);
+
+    // A clock that is set back by a year locks nobody out for a year.
+    station.wait(-365 * 86_400_000);
+    await expect(right()).rejects.toMatchObject({ code: 'signInWait' });
+    station.wait(15 * 60_000 + 1);
+    expect((await right()).user?.name).toBe('Ada');
   });
 });
 

@@ -54,6 +54,27 @@ describe('storage', () => {
     expect(existsSync(path)).toBe(true);
   });
 
+  it('keeps what came while the clock was set back, although it says it is old', async () => {
+    const station = await testStation();
+    const { store } = station;
+    const { id: projectId } = await station.ask('projects.create', { name: 'Cups', note: '' });
+    const old = await shown(station, projectId, 1, 'fail');
+    station.wait(200 * day);
+    const recent = await shown(station, projectId, 2, 'fail');
+    // An empty battery: the computer starts in the past, until somebody sees it.
+    station.wait(-20_000 * day);
+    const astray = await shown(station, projectId, 3, 'fail');
+    const passed = await shown(station, projectId, 5, 'pass');
+    station.wait(20_000 * day);
+    const last = await shown(station, projectId, 6, 'fail');
+    expect((await cleanStorage(station.context, rules)).removedPictures).toBe(1);
+    const kept = [old, recent, astray, passed, last].map(({ sha256 }) => store.pictures.path(sha256) !== null);
+    expect(kept).toEqual([false, true, true, true, true]);
+    // As the records after them grow old, so do they.
+    station.wait(200 * day);
+    expect((await cleanStorage(station.context, rules)).removedPictures).toBe(4);
+  });
+
   it('is cleaned of old passed parts’ pictures, all but a sample, and never of what people or models need', async () => {
     const station = await testStation();
     const { store } = station;

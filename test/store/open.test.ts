@@ -133,6 +133,45 @@ describe('opening a station', () => {
     expect(store.notices.list()[0]?.message).toContain('how much can no longer be told');
   });
 
+  it.each([
+    ['gone', (path: string) => rmSync(path)],
+    ['empty', (path: string) => writeFileSync(path, '')],
+  ])(
+    'restores the newest backup when the database is %s: an empty station in its place would be a lie',
+    async (what, lose) => {
+      const folder = temporaryFolder();
+      const projectId = await stationWithBackup(folder);
+      lose(join(folder, 'station.db'));
+      const store = await temporaryStore(folder);
+      expect(store.history.page(noFilter(projectId), null, 50).parts).toHaveLength(3);
+      const [notice] = store.notices.list();
+      expect(notice).toMatchObject({ id: 'storeRestored', level: 'warning' });
+      expect(notice!.message).toContain(what === 'gone' ? 'database was gone; the backup' : 'was damaged; the backup');
+      store.close();
+      expect((await temporaryStore(folder)).notices.list()).toHaveLength(1);
+    },
+  );
+
+  it('makes a new one of what a start that was cut short left, and of a lock that is none', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'station.db'), '');
+    writeFileSync(join(folder, 'station.lock'), 'not a database at all '.repeat(100));
+    const store = await temporaryStore(folder);
+    expect(store.notices.list()).toEqual([]);
+    expect(await refusal(openStore(folder))).toMatchObject({ code: 'stationOpen' });
+  });
+
+  it('is one file when it was closed in good order: a copy of it is whole', async () => {
+    const folder = temporaryFolder();
+    const store = await temporaryStore(folder);
+    const { id: projectId } = store.projects.create({ name: 'Cups', note: '', createdAt: at });
+    for (let i = 0; i < 3; i++) judged(store, projectId, {});
+    store.close();
+    const copy = temporaryFolder();
+    writeFileSync(join(copy, 'station.db'), readFileSync(join(folder, 'station.db')));
+    expect((await temporaryStore(copy)).parts.counters(projectId).presented).toBe(3);
+  });
+
   it('starts empty, and says so loudly, when there is no backup', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'station.db'), 'this is no database, whatever it is called'.repeat(100));
