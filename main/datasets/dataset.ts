@@ -12,6 +12,8 @@ export interface PictureRef {
   defectType?: string;
   /** Absolute path of the ground-truth mask; absent where there is none. */
   maskPath?: string;
+  /** Lot, serial or the like: pictures of one group stay on one side of a split. */
+  group?: string;
 }
 
 export interface Dataset {

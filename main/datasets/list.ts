@@ -16,12 +16,14 @@ const rowSchema = z.object({
   split: z.preprocess(emptyAsAbsent, z.enum(['train', 'calibration', 'test']).optional()),
   label: z.preprocess(emptyAsAbsent, z.string().default('good')),
   mask: z.preprocess(emptyAsAbsent, z.string().optional()),
+  group: z.preprocess(emptyAsAbsent, z.string().optional()),
 });
 
 /**
  * Reads a list of pictures: CSV with a header line (comma, semicolon or tab) or a JSON array of objects. Columns
  * `path`, `class`, `split` (`train`, `calibration`, `test`; default `train` for good pictures, `test` for defects),
- * `label` (`good`, the default, or the name of the defect) and `mask` (optional). Paths are relative to the list.
+ * `label` (`good`, the default, or the name of the defect), `mask` and `group` (lot or serial; both optional). Paths are
+ * relative to the list.
  *
  * @throws UserError `listInvalid` naming the row, `listFilesMissing` naming the files
  */
@@ -33,7 +35,7 @@ export async function readList(path: string): Promise<FoundPictures> {
     new UserError(
       'listInvalid',
       `"${path}": ${what}.`,
-      'A list needs the columns path and class; split (train, calibration, test), label (good or the defect) and mask are optional.',
+      'A list needs the columns path and class; split (train, calibration, test), label (good or the defect), mask and group (lot, serial) are optional.',
       { cause },
     );
   const rows = await readRows(path, invalid);
@@ -44,7 +46,7 @@ export async function readList(path: string): Promise<FoundPictures> {
       const issue = result.error.issues[0];
       throw invalid(`entry ${i + 1}: ${issue?.path.join('.') || 'row'}: ${issue?.message ?? 'not valid'}`);
     }
-    const { label, mask } = result.data;
+    const { label, mask, group } = result.data;
     const good = label.toLowerCase() === 'good';
     const split = result.data.split ?? (good ? 'train' : 'test');
     if (!good && split !== 'test')
@@ -58,6 +60,7 @@ export async function readList(path: string): Promise<FoundPictures> {
       gtLabel: good ? 'good' : 'defect',
       ...(!good && { defectType: label }),
       ...(mask !== undefined && { maskPath: resolve(folder, mask) }),
+      ...(group !== undefined && { group }),
     });
   });
   await checkFiles(path, pictures);

@@ -1,3 +1,4 @@
+import { splitByGroup } from '../../shared/calibration/groups.ts';
 import type { Random } from '../../shared/random.ts';
 import { memoryDefaults } from './defaults.ts';
 
@@ -81,12 +82,35 @@ export function heldOutCount(n: number): number {
   return Math.max(memoryDefaults.heldOutMin, Math.floor(n * memoryDefaults.heldOutShare));
 }
 
-/** Section 2: seeded split of one class's n normal pictures; both lists ascending. */
-export function splitPictures(n: number, random: Random): { training: number[]; heldOut: number[] } {
+/** A class's normal pictures by position, both lists ascending. */
+export interface PictureSplit {
+  training: number[];
+  heldOut: number[];
+}
+
+/** Section 2: seeded split of one class's n normal pictures. */
+export function splitPictures(n: number, random: Random): PictureSplit {
   const order = random.shuffle(Array.from({ length: n }, (_, i) => i));
   const count = heldOutCount(n);
   const ascending = (a: number, b: number): number => a - b;
   return { heldOut: order.slice(0, count).sort(ascending), training: order.slice(count).sort(ascending) };
+}
+
+/** Whole groups may make the held-out side this much larger than it should be, not more. */
+const mostHeldOut = 2;
+
+/**
+ * The same with groups (lots, serials) kept whole: what is held out must not resemble what is learned from more than the
+ * parts to come will.
+ * @param groups group of each picture
+ * @returns undefined where the groups are too few or too large for that
+ */
+export function splitGroups(groups: readonly string[], seed: number): PictureSplit | undefined {
+  const count = heldOutCount(groups.length);
+  if (count === 0) return { training: groups.map((_, i) => i), heldOut: [] };
+  if (new Set(groups).size < 2) return undefined;
+  const [training, heldOut] = splitByGroup(groups, [groups.length - count, count], seed).sides;
+  return heldOut!.length > mostHeldOut * count ? undefined : { training: training!, heldOut: heldOut! };
 }
 
 /** Section 4: up to `count` of n pictures, evenly spaced, ascending. */

@@ -88,7 +88,7 @@ export async function writeTrainingList(
     ...pictures.map((picture) => ({ ...picture, split: picture.use === 'calibration' ? 'calibration' : 'train' })),
     ...watched.map((picture) => ({ ...picture, split: 'test' })),
   ];
-  for (const { sha256, path, className, split, gtLabel } of listed) {
+  for (const { sha256, path, className, split, gtLabel, group } of listed) {
     signal.throwIfAborted();
     const file = isWhole(geometry) ? path : join(folder, 'cut', `${sha256}.png`);
     if (!isWhole(geometry)) {
@@ -96,7 +96,7 @@ export async function writeTrainingList(
       await writeFileAtomic(file, await losslessPng(cutOut(picture, pixelGeometry(geometry, picture))));
     }
     const label = split === 'test' && gtLabel === 'fail' ? 'defect' : 'good';
-    rows.push({ path: file, class: className, split, label });
+    rows.push({ path: file, class: className, split, label, ...(group !== null && { group }) });
   }
   const list = join(folder, 'pictures.json');
   await writeJsonAtomic(list, rows);

@@ -4,6 +4,7 @@ import {
   evenlySpaced,
   heldOutCount,
   shrunkDeviations,
+  splitGroups,
   splitPictures,
   standardise,
   standardised,
@@ -182,6 +183,20 @@ describe('split', () => {
     expect(splitPictures(50, createRandom(1)).heldOut).toEqual(heldOut);
     expect(splitPictures(50, createRandom(2)).heldOut).not.toEqual(heldOut);
     expect(splitPictures(1, createRandom(1))).toEqual({ training: [0], heldOut: [] });
+  });
+
+  it('keeps groups whole, and gives up where whole ones would hold out too much', () => {
+    const lots = Array.from({ length: 60 }, (_, i) => `lot ${String(Math.floor(i / 5))}`);
+    const { training, heldOut } = splitGroups(lots, 1)!;
+    expect(heldOut.length).toBe(10);
+    expect([...training, ...heldOut].toSorted((a, b) => a - b)).toEqual(lots.map((_, i) => i));
+    const kept = new Set(training.map((i) => lots[i]));
+    expect(heldOut.some((i) => kept.has(lots[i]))).toBe(false);
+    expect(splitGroups(lots, 1)).toEqual({ training, heldOut });
+    const halves = lots.map((_, i) => (i < 30 ? 'a' : 'b'));
+    expect(splitGroups(halves, 1)).toBeUndefined();
+    expect(splitGroups(lots.fill('a'), 1)).toBeUndefined();
+    expect(splitGroups(['a', 'a', 'b'], 1)).toEqual({ training: [0, 1, 2], heldOut: [] });
   });
 
   it('spaces calibration pictures evenly', () => {

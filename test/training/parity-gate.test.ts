@@ -49,6 +49,7 @@ function gate(
       normalCount: pictures,
       defects: [],
       hash: '',
+      warnings: [],
     },
     store,
     scorer: {
