@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { opendir, readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { UserError } from '../../shared/errors.ts';
 import type { PresentedPart } from './pipeline.ts';
@@ -39,6 +39,22 @@ export async function listParts(paths: readonly string[]): Promise<PresentedPart
     }
   }
   return parts;
+}
+
+/** Names of a few pictures in a folder or right below it, as they come; none where nothing can be read. */
+export async function someNames(folder: string, most: number): Promise<string[]> {
+  const names: string[] = [];
+  const folders: string[] = [];
+  const look = async (path: string): Promise<void> => {
+    for await (const entry of await opendir(path)) {
+      if (names.length >= most) return;
+      if (entry.isDirectory()) folders.push(join(path, entry.name));
+      else if (looksLikePicture(entry.name)) names.push(entry.name);
+    }
+  };
+  await look(folder).catch(() => undefined);
+  for (const below of folders.slice(0, 5)) if (names.length < most) await look(below).catch(() => undefined);
+  return names.sort(compareNames);
 }
 
 async function listFolder(folder: string, parts: PresentedPart[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { UserError } from '../../shared/errors.ts';
 import { compileNamePattern } from '../../shared/station/name-pattern.ts';
 import type { StationPart } from '../../shared/station/domain.ts';
+import { someNames } from '../inspection/picture-files.ts';
 import type { HandlersOf } from '../ipc/handler.ts';
 import { record } from './audit-trail.ts';
 import type { StationContext } from './context.ts';
@@ -95,9 +96,10 @@ export function recipeHandlers(context: StationContext): HandlersOf<'recipes'> {
       });
       return {};
     },
-    'recipes.tryPattern': ({ pattern, names }) => {
+    'recipes.tryPattern': async ({ pattern, names, path }) => {
       const read = compileNamePattern(pattern);
-      return names.map((name) => {
+      const found = path === null ? [] : await someNames(path, 4);
+      return [...new Set([...found, ...names])].map((name) => {
         const match = read(name);
         return {
           name,

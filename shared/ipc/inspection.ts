@@ -36,10 +36,10 @@ export const inspectionChannels = {
   'recipes.list': query('operator', inProject, z.array(d.recipe.extend({ nextLot: d.shortText }))),
   'recipes.save': command('engineer', d.recipe.omit({ updatedAt: true }).extend({ id: d.id.nullable() }), d.recipe),
   'recipes.remove': command('engineer', z.object({ recipeId: d.id }), done),
-  /** What a file-name pattern reads from some names. */
+  /** What a file-name pattern reads from some names, and from a few that lie in a folder. */
   'recipes.tryPattern': query(
     'engineer',
-    z.object({ pattern: d.shortText, names: z.array(z.string()).max(50) }),
+    z.object({ pattern: d.shortText, names: z.array(z.string()).max(50), path: z.string().max(4096).nullable() }),
     z.array(
       z.object({
         name: z.string(),

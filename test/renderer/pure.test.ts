@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readPicture } from '../../main/pictures/decode.ts';
 import { resample } from '../../main/pictures/resample.ts';
-import { controlsOf, heldAsTheyAre } from '../../renderer/app/camera/controls.ts';
+import { constraintsOf, controlsOf, heldAsTheyAre } from '../../renderer/app/camera/controls.ts';
 import { blurred } from '../../renderer/app/camera/focus.ts';
 import { coloursOf } from '../../renderer/app/camera/read-frame.ts';
 import {
@@ -14,6 +14,7 @@ import {
   lookAt,
   problemsOf,
 } from '../../renderer/app/camera/look.ts';
+import { seenCells } from '../../renderer/app/camera/seen-cells.ts';
 import { StillTrigger } from '../../renderer/app/camera/still-trigger.ts';
 import { contour, paintHeat } from '../../renderer/app/heat.ts';
 import { boxBetween, brushed, outlines, polygonOf, thin } from '../../renderer/app/regions.ts';
@@ -68,6 +69,55 @@ describe('controls of a camera', () => {
       exposureTime: 250,
       sharpness: 0.5,
     }));
+});
+
+describe('settings that are held', () => {
+  it('go one by one, modes first, so that one that can not be held keeps no other from it', () => {
+    const capabilities = { exposureTime: { min: 1, max: 9 }, exposureMode: ['manual', 'continuous'], zoom: { max: 4 } };
+    const held = { exposureTime: 5, zoom: 99, sharpness: 3, exposureMode: 'manual' };
+    expect(constraintsOf(held, capabilities)).toEqual({
+      advanced: [{ exposureMode: 'manual' }, { exposureTime: 5 }, { zoom: 99 }],
+    });
+    expect(constraintsOf({}, capabilities)).toEqual({ advanced: [] });
+  });
+});
+
+describe('trigger that looks at a region', () => {
+  it('sees neither motion nor parts outside of it', () => {
+    const polygon = [
+      { x: 0, y: 0 },
+      { x: 0.5, y: 0 },
+      { x: 0.5, y: 1 },
+      { x: 0, y: 1 },
+    ];
+    const view = {
+      region: { shape: 'polygon', points: polygon },
+      ignore: [{ shape: 'rectangle', x: 0, y: 0, width: 0.5, height: 0.5 }],
+    } as const;
+    const cells = seenCells({ region: view.region, ignore: view.ignore })!;
+    const count = cells.reduce((sum, one) => sum + one, 0);
+    expect(count).toBe((coarseWidth * coarseHeight) / 4);
+    expect(seenCells({ region: null, ignore: [] })).toBeNull();
+    const luma = (left: number, top: number): Uint8Array =>
+      Uint8Array.from({ length: 320 * 240 }, (_, i) => {
+        const [x, y] = [i % 320, Math.floor(i / 320)];
+        return x >= left && x < left + 40 && y >= top && y < top + 40 ? 200 : 100;
+      });
+    const trigger = new StillTrigger(count);
+    const taken = (views: Uint8Array[]): number =>
+      views.filter((one) => trigger.next(coarseOf(one, 320, 240, cells)) === 'take').length;
+    const lying = (left: number, top: number): Uint8Array[] => Array.from({ length: 8 }, () => luma(left, top));
+    expect(taken(lying(400, 0)), 'empty').toBe(0);
+    expect(taken([...lying(200, 150), ...lying(20, 20)]), 'outside, and left out').toBe(0);
+    // A hand moves beside it all the while.
+    const hand = lying(20, 150).map((one, i) => one.map((value, at) => (at % 320 > 200 + i ? 250 - 9 * i : value)));
+    expect(taken(hand), 'inside').toBe(1);
+    // The camera was away: the part that lies there is not the empty view.
+    trigger.goOn();
+    expect(taken(lying(20, 150)), 'after a pulled cable').toBe(0);
+    expect(taken(lying(400, 0)), 'taken away').toBe(0);
+    expect(taken(lying(60, 180)), 'another one').toBe(1);
+  });
 });
 
 describe('self-test of the camera', () => {

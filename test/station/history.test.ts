@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
@@ -137,11 +137,25 @@ describe('recipes', () => {
     const tried = await station.ask('recipes.tryPattern', {
       pattern: '{lot}_{serial}.png',
       names: ['L7_0042.png', 'x.png'],
+      path: null,
     });
     expect(tried).toMatchObject([
       { matched: true, lot: 'L7', serial: '0042' },
       { matched: false, lot: null, serial: null },
     ]);
+    // Names that really lie there come first; a folder that can't be read has none.
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'sub'));
+    for (const name of ['L8_2.png', 'L8_1.jpg', 'notes.txt', 'sub/L9_1.bmp']) writeFileSync(join(folder, name), 'x');
+    const asked = { pattern: '{lot}_{serial}', names: ['x.png'] };
+    const lying = await station.ask('recipes.tryPattern', { ...asked, path: folder });
+    expect(lying.map(({ name, serial }) => [name, serial])).toEqual([
+      ['L8_1.jpg', '1'],
+      ['L8_2.png', '2'],
+      ['L9_1.bmp', '1'],
+      ['x.png', null],
+    ]);
+    expect(await station.ask('recipes.tryPattern', { ...asked, path: join(folder, 'none') })).toHaveLength(1);
     await station.ask('recipes.remove', { recipeId: saved.id });
     expect(await station.ask('recipes.list', { projectId })).toEqual([]);
   });

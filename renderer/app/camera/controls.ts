@@ -59,6 +59,20 @@ export function controlsOf(
   return found;
 }
 
+/**
+ * Settings as constraints for `applyConstraints`: one set each, modes first. In one set with others, or where the device
+ * has no such setting, a single one that can't be held would keep all others from being held.
+ */
+export function constraintsOf(
+  settings: Readonly<Record<string, string | number | boolean>>,
+  capabilities: Readonly<Record<string, unknown>>,
+): { advanced: Record<string, string | number | boolean>[] } {
+  const isMode = (name: string): boolean => (modes as readonly string[]).includes(name);
+  const known = Object.entries(settings).filter(([name]) => Object.hasOwn(capabilities, name));
+  known.sort(([a], [b]) => Number(isMode(b)) - Number(isMode(a)));
+  return { advanced: known.map(([name, value]) => ({ [name]: value })) };
+}
+
 /** All controls as they stand, and nothing left to the camera itself: what a recipe holds fast. */
 export function heldAsTheyAre(controls: readonly CameraControl[]): Record<string, string | number> {
   return Object.fromEntries(

@@ -6,6 +6,7 @@ import type { FeedSource } from '../../../shared/station/domain.ts';
 import { useProject } from '../stores/project.ts';
 import { onWorker, tellWorker } from '../live/live-worker.ts';
 import type { CameraStats, CameraTrigger } from '../live/messages.ts';
+import { constraintsOf } from './controls.ts';
 import { problemsOf, type LookProblem } from './look.ts';
 import type { View } from './seen-cells.ts';
 
@@ -241,8 +242,17 @@ export const useCamera = defineStore('camera', () => {
 });
 
 /** Cameras of this machine. Labels are known once a camera was allowed. */
-export async function listCameras(): Promise<MediaDeviceInfo[]> {
+async function listCameras(): Promise<MediaDeviceInfo[]> {
   return (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === 'videoinput');
+}
+
+/** Names of this machine's cameras, for whoever sets one up; empty where the system doesn't tell them yet. */
+export async function cameraNames(): Promise<string[]> {
+  const camera = useCamera();
+  await attempt('system.useCamera', { wanted: true });
+  const names = (await listCameras()).map(({ label }) => label).filter((label) => label !== '');
+  if (camera.source === null) await attempt('system.useCamera', { wanted: false });
+  return [...new Set(names)];
 }
 
 async function findDevice(label: string): Promise<{ deviceId: string } | null> {
@@ -266,9 +276,10 @@ function faultOf(error: unknown): CameraFault {
 }
 
 async function lock(track: MediaStreamTrack, locked: CameraSource['locked']): Promise<void> {
-  if (Object.keys(locked).length === 0) return;
+  const { advanced } = constraintsOf(locked, { ...track.getCapabilities() });
+  if (advanced.length === 0) return;
   try {
-    await track.applyConstraints({ advanced: [locked as MediaTrackConstraintSet] });
+    await track.applyConstraints({ advanced: advanced as MediaTrackConstraintSet[] });
   } catch {
     // What the device can't hold shows as drifted; the feed goes on.
   }
