@@ -21,6 +21,12 @@ export const trainingPhrases: readonly Phrase[] = [
     '类别“{class}”只有 {n} 张良品图片：20 张以上更好。',
   ],
   [
+    'Class "{class}" has too few groups (lots, serials) to hold whole ones out: the thresholds may be too tight for new ones.',
+    'Die Klasse „{class}“ hat zu wenige Gruppen (Lose, Seriennummern), um ganze zurückzuhalten: Für neue sind die Schwellen vielleicht zu eng.',
+    '"{class}" 클래스는 그룹(로트, 일련번호)이 너무 적어 그룹 전체를 따로 남겨 둘 수 없습니다. 새 그룹에는 임계값이 너무 엄격할 수 있습니다.',
+    '类别“{class}”的组（批次、序列号）太少，无法整组留出：阈值对新的组可能过严。',
+  ],
+  [
     'There is no golden set: whether the new model is worse than the one before can not be shown.',
     'Es gibt keinen Referenzsatz: Ob das neue Modell schlechter ist als das vorige, lässt sich nicht zeigen.',
     '골든 세트가 없어 새 모델이 이전 모델보다 나쁜지 보일 수 없습니다.',
