@@ -40,25 +40,15 @@ export class DroppedFiles {
   ): Promise<number> {
     // A person who hands a file over again wants it judged again, by the model that holds now.
     const drop = randomUUID();
-    const { store } = this.#context;
     let count = 0;
     while (count < found.length && isWanted()) {
-      const parts: PendingPart[] = [];
-      let failure: unknown;
-      try {
-        store.transaction(() => {
-          for (const { file, path } of found.slice(count, count + partsAtOnce)) {
-            const recordKey = `${keyPrefix}${drop}:${String(count + parts.length)}`;
-            const news = { projectId, source: file, recordKey, serial: null, lot, path, fileState: null };
-            parts.push({ partId: this.#records.present(news).partId, path, source: file, recordKey });
-          }
-        });
-      } catch (error) {
-        parts.length = 0;
-        failure = error;
-      }
+      const news = found.slice(count, count + partsAtOnce).map(({ file, path }, i) => {
+        const recordKey = `${keyPrefix}${drop}:${String(count + i)}`;
+        return { projectId, source: file, recordKey, serial: null, lot, path, fileState: null };
+      });
+      const answers = this.#records.presentAll(news);
+      const parts = news.map(({ path, source, recordKey }, i) => ({ ...answers[i]!, path, source, recordKey }));
       await this.#hand(projectId, parts, isWanted);
-      if (failure !== undefined) throw failure;
       count += parts.length;
       await otherWork();
     }
@@ -84,11 +74,8 @@ export class DroppedFiles {
       .undecided(projectId)
       .filter(({ recordKey }) => recordKey?.startsWith(keyPrefix) === true);
     for (let from = 0; from < left.length; from += partsAtOnce) {
-      this.#context.store.transaction(() => {
-        for (const { partId } of left.slice(from, from + partsAtOnce)) {
-          this.#records.decideNothing(projectId, partId, 'The feed was stopped before it was judged.');
-        }
-      });
+      const partIds = left.slice(from, from + partsAtOnce).map(({ partId }) => partId);
+      this.#records.decideNothing(projectId, partIds, 'The feed was stopped before it was judged.');
       await otherWork();
     }
   }

@@ -31,17 +31,23 @@ export class PartRecords {
 
   /** @throws UserError `diskFull` */
   present(news: PresentedNews): PresentedAnswer {
+    return this.presentAll([news])[0]!;
+  }
+
+  /** All or none. @throws UserError `diskFull` */
+  presentAll(all: readonly PresentedNews[]): PresentedAnswer[] {
+    const { store, now } = this.#context;
     const settings = readSettings(this.#context);
-    const presentedAt = this.#context.now();
-    const { partId, verdict, known } = this.#context.store.parts.present({
-      ...news,
-      station: settings.stationName,
-      shift: shiftAt(settings, presentedAt),
-      presentedAt,
-    });
-    if (verdict === null) this.#states.of(news.projectId).presented(partId, !known);
-    this.#states.tellSoon(news.projectId);
-    return { partId, verdict };
+    const presentedAt = now();
+    const at = { station: settings.stationName, shift: shiftAt(settings, presentedAt), presentedAt };
+    const written = store.transaction(() => all.map((news) => store.parts.present({ ...news, ...at })));
+    // Counted once they are there for good: what a full disk took back has never been.
+    for (const [i, { projectId }] of all.entries()) {
+      const { partId, verdict, known } = written[i]!;
+      if (verdict === null) this.#states.of(projectId).presented(partId, !known);
+      this.#states.tellSoon(projectId);
+    }
+    return written.map(({ partId, verdict }) => ({ partId, verdict }));
   }
 
   /** @throws UserError `diskFull` */
@@ -75,13 +81,17 @@ export class PartRecords {
     const { store } = this.#context;
     for (const { partId, path, recordKey } of store.parts.undecided(projectId)) {
       if (!all && path !== null && recordKey !== null && existsSync(path)) continue;
-      this.decideNothing(projectId, partId, reason);
+      this.decideNothing(projectId, [partId], reason);
     }
   }
 
-  decideNothing(projectId: string, partId: number, reason: string): void {
-    this.#context.store.parts.decideNothing(partId, reason, this.#context.now());
-    this.#states.of(projectId).decided(partId, 'noDecision', 0);
+  /** All or none. @throws UserError `diskFull` */
+  decideNothing(projectId: string, partIds: readonly number[], reason: string): void {
+    const { store, now } = this.#context;
+    store.transaction(() => {
+      for (const partId of partIds) store.parts.decideNothing(partId, reason, now());
+    });
+    for (const partId of partIds) this.#states.of(projectId).decided(partId, 'noDecision', 0);
   }
 
   /** Parts whose file can be judged again. */

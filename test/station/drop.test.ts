@@ -92,6 +92,19 @@ test('stopped in the midst, the rest gets its record; the end of the station lea
   await until(() => feeds.state(projectId).state === 'stopped');
 }, 240_000);
 
+test('a disk that is full while files are dropped: as many parts as are written, told as many, all judged when there is room', async () => {
+  const pages = store.database.value<number>('PRAGMA page_count')!;
+  // SQLite's own limit gives the very error of a full disk.
+  store.database.exec(`PRAGMA max_page_count = ${String(pages + 60)}`);
+  await expect(drop()).rejects.toMatchObject({ code: 'diskFull' });
+  store.database.exec('PRAGMA max_page_count = 1000000');
+  const written = counters().presented;
+  expect(written).toBeLessThan(many);
+  await until(() => decided() === written && feeds.state(projectId).fault === null);
+  const { presented, pass, fail, review, noDecision } = feeds.state(projectId).counters;
+  expect({ presented, decided: pass + fail + review + noDecision }).toEqual({ presented: written, decided: written });
+}, 240_000);
+
 test('a thousand files that are in a watched folder at once: each is judged once', async () => {
   const at = new Date().toISOString();
   const recipe = store.recipes.save({
