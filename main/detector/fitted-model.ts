@@ -27,6 +27,8 @@ export interface FittedMemory extends Record<BankName, FittedBank> {
   headGaussians: Gaussian[];
   headScore: Standardisation;
   classInference: ClassInference;
+  /** `[C]` 0..1, see `classVariety`. */
+  variety: Float32Array;
   /** `rows` `[M, q]` descriptors of all normal pictures, `projection` `[p, q]`, `owner` `[M]` class of each. */
   descriptors: { projection: Matrix; rows: Matrix; owner: Int32Array };
 }

@@ -21,6 +21,7 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
     globalScale: scaleTensors(memory.globalScore),
     head: gaussianTensors(memory.headGaussians),
     headScale: scaleTensors(memory.headScore),
+    variety: tf.tensor1d(memory.variety),
     classFinder: {
       centre: tf.tensor1d(memory.classInference.origin),
       whitening: matrixTensor(memory.classInference.whitening),

@@ -30,6 +30,8 @@ export const fusionDefaults = {
   globalWeight: 0.5,
   /** Weight of the head's statistics: they see what a picture shows, and no small defect. */
   headWeight: 0.5,
+  /** The same where good pictures of a class have little in common: it then leads, and single places say nothing. */
+  variedHeadWeight: 1,
   /** Weight of the decoder student beside the memory. */
   decoderWeight: 0.5,
 } as const;
@@ -60,6 +62,8 @@ export interface MemoryTensors {
   head: GaussianBundle;
   headScale: ScoreScale;
   classFinder: ClassFinder;
+  /** `[C]` how varied the good pictures of each class are, 0 (parts of one kind) to 1 (photographs of anything). */
+  variety: Tensor;
   /** `[p, q]` projects a whitened class vector to a descriptor; `[M, q]` descriptors of normal pictures; `[M]` their class. */
   descriptorProjection: Tensor;
   descriptors: Tensor;
@@ -134,6 +138,35 @@ export function halfLog(squaredDistance: Tensor): Tensor {
 }
 
 /**
+ * One score of all experts, each in standard deviations of the class's normal pictures, `[B]`.
+ *
+ * Where the good pictures of the class have little in common (`variety` near 1), places of the picture and the decoder
+ * student drop out and the head leads; with variety 0, as of parts of one kind, both factors are 1 and change nothing.
+ *
+ * @param variety `[B]` of each picture's class, 0..1
+ */
+export function fuse(
+  memory: Record<'local' | 'coarse' | 'head' | 'global', Tensor>,
+  students: Record<'decoder' | 'encoder', Tensor> | undefined,
+  variety: Tensor,
+): { predScore: Tensor; memoryScore: Tensor; studentScore: Tensor | undefined } {
+  const { headWeight, variedHeadWeight, globalWeight, decoderWeight } = fusionDefaults;
+  const alike = tf.add(tf.mul(variety, -1), 1);
+  const patches = tf.mul(tf.add(surprise(memory.local), surprise(memory.coarse)), alike);
+  const ofHead = tf.add(tf.mul(variety, variedHeadWeight - headWeight), headWeight);
+  const seen = tf.add(patches, tf.mul(surprise(memory.head), ofHead));
+  const memoryScore = tf.add(seen, tf.mul(surprise(memory.global), globalWeight));
+  if (students === undefined) return { predScore: memoryScore, memoryScore, studentScore: undefined };
+  const whole = surprise(tf.mul(tf.add(memory.global, students.encoder), 0.5));
+  const places = tf.mul(surprise(students.decoder), alike);
+  return {
+    predScore: tf.add(tf.add(seen, tf.mul(whole, globalWeight)), tf.mul(places, decoderWeight)),
+    memoryScore,
+    studentScore: tf.add(places, surprise(students.encoder)),
+  };
+}
+
+/**
  * @param size side of the anomaly map, pixels
  */
 export function detect(
@@ -156,36 +189,33 @@ export function detect(
   const zCoarse = standardise(mapMaximum(coarseMap), classIndex, memory.coarseScale.mean, memory.coarseScale.scale);
   const globalRaw = halfLog(ofClass(gaussianDistances(globalVector, memory.global), classIndex));
   const zGlobal = standardise(globalRaw, classIndex, memory.globalScale.mean, memory.globalScale.scale);
-  const patches = tf.add(surprise(zLocal), surprise(zCoarse));
   const headVector = tf.slice(features.vector, [0, layout.stageMeans], [-1, layout.head]);
   const headRaw = halfLog(ofClass(gaussianDistances(headVector, memory.head), classIndex));
   const zHead = standardise(headRaw, classIndex, memory.headScale.mean, memory.headScale.scale);
-  const seen = tf.add(patches, tf.mul(surprise(zHead), fusionDefaults.headWeight));
-  const memoryScore = tf.add(seen, tf.mul(surprise(zGlobal), fusionDefaults.globalWeight));
 
-  let predScore = memoryScore;
-  // A product keeps the batch dimension dynamic in the traced graph, where a filled constant would not.
-  let localScore: Tensor = tf.mul(memoryScore, NaN);
-  let semanticScore = localScore;
-  let studentScore = localScore;
+  let ofStudents: { decoder: Tensor; encoder: Tensor } | undefined;
   if (students !== undefined) {
     const scores = students.run(features.tokens, features.encoderTokens, features.vector, classIndex);
     const decoderRaw = decoderScore(scores.errors, classIndex, students.decoderStatistics);
     const residualRaw = halfLog(ofClass(gaussianDistances(scores.residual, students.residual), classIndex));
-    localScore = standardise(decoderRaw, classIndex, students.decoderScale.mean, students.decoderScale.scale);
-    semanticScore = standardise(residualRaw, classIndex, students.residualScale.mean, students.residualScale.scale);
-    studentScore = tf.add(surprise(localScore), surprise(semanticScore));
-    predScore = tf.add(
-      tf.add(seen, tf.mul(surprise(tf.mul(tf.add(zGlobal, semanticScore), 0.5)), fusionDefaults.globalWeight)),
-      tf.mul(surprise(localScore), fusionDefaults.decoderWeight),
-    );
+    ofStudents = {
+      decoder: standardise(decoderRaw, classIndex, students.decoderScale.mean, students.decoderScale.scale),
+      encoder: standardise(residualRaw, classIndex, students.residualScale.mean, students.residualScale.scale),
+    };
   }
+  const fused = fuse(
+    { local: zLocal, coarse: zCoarse, head: zHead, global: zGlobal },
+    ofStudents,
+    tf.gather(memory.variety, classIndex),
+  );
+  // A product keeps the batch dimension dynamic in the traced graph, where a filled constant would not.
+  const none = tf.mul(fused.memoryScore, NaN);
   return {
-    predScore,
-    localScore,
-    semanticScore,
-    memoryScore,
-    studentScore,
+    predScore: fused.predScore,
+    localScore: ofStudents?.decoder ?? none,
+    semanticScore: ofStudents?.encoder ?? none,
+    memoryScore: fused.memoryScore,
+    studentScore: fused.studentScore ?? none,
     // The fine bank alone marks places best; deep and fine together rank parts best.
     anomalyMap: enlargeMap(smooth3(deviationMap(fine)), size),
     classIndex,

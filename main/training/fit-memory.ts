@@ -9,6 +9,7 @@ import { createCandidateCollector, type Coreset } from '../memory/coreset.ts';
 import { memoryDefaults } from '../memory/defaults.ts';
 import { fitGaussians, halfLog, type Gaussian } from '../memory/gaussian.ts';
 import { createLeaveOneOut, type LocalStatistics } from '../memory/leave-one-out.ts';
+import { classVariety } from '../memory/variety.ts';
 import { makeSearchIndex, type SearchIndex, type SearchMode } from '../memory/search-bank.ts';
 import { deviationMap, mapMaximum, memoryMap, smooth3, tokenDeviation } from '../nn/normal-memory.ts';
 import { OnnxGraph } from '../onnx/graph.ts';
@@ -88,6 +89,7 @@ export async function fitMemory(
     gaussians: whole.gaussians,
     headGaussians: head.gaussians,
     classInference,
+    variety: Float32Array.from(classVectors, classVariety),
     localScore: standardise(localScores),
     coarseScore: standardise(coarseScores),
     globalScore: whole.score,
