@@ -23,6 +23,7 @@ export interface Reporter {
   settle(): void;
 }
 
+/** A progress display. */
 export interface Progress {
   /** @param detail short words behind the numbers, e.g. losses */
   update(done: number, remainingMs?: number, detail?: string): void;
@@ -42,6 +43,7 @@ export function processTerminal(): Terminal {
   return { out: write(process.stdout), err: write(process.stderr), interactive: process.stderr.isTTY };
 }
 
+/** @param json results go to standard output as JSON, words to standard error */
 export function createReporter(terminal: Terminal, json: boolean): Reporter {
   let current: Progress | undefined;
   const settle = (): void => {

@@ -15,17 +15,27 @@ export interface CommandContext {
   endWith(code: ExitCode): void;
 }
 
-/** Adds a command with its examples; every command has `--json`. */
-export function addCommand(program: Command, name: string, summary: string, examples: readonly string[]): Command {
+/**
+ * Adds a command with its examples; every command has `--json`.
+ * @param further text of its help above the examples
+ */
+export function addCommand(
+  program: Command,
+  name: string,
+  summary: string,
+  examples: readonly string[],
+  further = '',
+): Command {
   const lines = examples.map((example) => `  $ twinspect ${example}`).join('\n');
   return program
     .command(name)
     .summary(summary)
     .description(summary)
     .option('--json', 'results as JSON on standard output, everything else on standard error')
-    .addHelpText('after', `\nExamples:\n${lines}\n${exitCodeHelp}`);
+    .addHelpText('after', `${further}\nExamples:\n${lines}\n${exitCodeHelp}`);
 }
 
+/** The reporter that a command's `--json` asks for. */
 export function reporterOf(context: CommandContext, options: { json?: boolean }): Reporter {
   return createReporter(context.terminal, options.json === true);
 }
@@ -36,7 +46,10 @@ export interface EngineOptions {
   threads?: number;
 }
 
-/** @param further engines beside the execution providers */
+/**
+ * Adds `--engine` and `--threads`.
+ * @param further engines beside the execution providers
+ */
 export function addEngineOptions(command: Command, further: readonly string[] = []): Command {
   return command
     .addOption(

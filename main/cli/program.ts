@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Help } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAuditCommand } from './commands/audit.ts';
 import { addBackboneCommand } from './commands/backbone.ts';
@@ -28,6 +28,11 @@ export function buildProgram(context: CommandContext): Command {
     .showSuggestionAfterError()
     .showHelpAfterError('(--help shows what there is)')
     .exitOverride()
+    .configureHelp({
+      // That a switch is off unless given goes without saying.
+      optionDescription: (option) =>
+        option.isBoolean() && option.defaultValue === false ? option.description : new Help().optionDescription(option),
+    })
     .configureOutput({ writeOut: context.terminal.out, writeErr: context.terminal.err })
     .addHelpText(
       'after',

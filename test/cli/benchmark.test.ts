@@ -124,7 +124,7 @@ describe('benchmark', { timeout: 300_000 }, () => {
   test.each([
     [['benchmark'], 2, 'say what to measure: a protocol (mvtec-ad, visa'],
     [['benchmark', 'imagenet', '--data', 'x'], 1, 'no protocol "imagenet"'],
-    [['benchmark', 'mvtec-ad'], 1, 'no data given'],
+    [['benchmark', 'mvtec-ad'], 1, 'no data was named'],
     [['benchmark', 'mvtec-ad', '--data', 'x', '--ablation', '7'], 2, 'Rows are 1 to 6'],
     [['benchmark', 'mvtec-ad', '--data', 'x', '--ablation', '2', '--preset', 'embedded'], 1, 'has no such rows'],
     [['benchmark', 'mvtec-ad', '--data', 'x', '--preset', 'huge'], 1, 'no preset "huge"'],

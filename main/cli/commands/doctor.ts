@@ -46,18 +46,25 @@ async function tryEngine(
   reporter: Reporter,
   context: CommandContext,
 ): Promise<void> {
-  reporter.say(`Training a tiny model on ${name}, then on the processor; this takes up to a minute.`);
+  const other = name === 'cpu' ? 'in TensorFlow.js' : 'on the processor';
+  reporter.say(`Training a tiny model on ${name}, then ${other}; this takes up to a minute.`);
   // The runtime is loaded only for this.
   const { checkTrainingEngine, engineTolerance } = await import('../../training/check-engine.ts');
   const check = await checkTrainingEngine(name, threads === undefined ? {} : { threads });
   reporter.record({ type: 'engineCheck', ...check });
-  const { engine, stepMs } = check;
+  const { engine, reference, stepMs } = check;
   const best = Math.min(stepMs.stepwise, stepMs.loop);
+  const beside =
+    stepMs.cpu === null
+      ? ''
+      : `; processor ${stepMs.cpu.toFixed(1)} ms: ${(stepMs.cpu / best).toFixed(1)} times as fast`;
   for (const line of [
     `engine     ${engine.engine}, ${engine.provider} (${engine.reason}), ${String(engine.threads)} threads`,
     `difference losses ${check.lossDifference.toExponential(1)}, weights after five steps ${check.weightDifference.toExponential(1)} (allowed: ${String(engineTolerance)})`,
-    `speed      ${stepMs.stepwise.toFixed(1)} ms a step, ${stepMs.loop.toFixed(1)} ms in the Loop form; processor ${stepMs.cpu.toFixed(1)} ms: ${(stepMs.cpu / best).toFixed(1)} times as fast`,
-    check.agrees ? '[ok]       It computes what the processor computes.' : '[problem]  It computes something else.',
+    `speed      ${stepMs.stepwise.toFixed(1)} ms a step, ${stepMs.loop.toFixed(1)} ms in the Loop form${beside}`,
+    check.agrees
+      ? `[ok]       It computes what ${reference.engine} on ${reference.provider} computes.`
+      : `[problem]  It computes something else than ${reference.engine} on ${reference.provider}.`,
   ])
     reporter.say(line);
   if (check.agrees) return;

@@ -37,16 +37,33 @@ interface TrainOptions extends Omit<EngineOptions, 'engine'> {
   json?: boolean;
 }
 
+/** Shown above the examples. */
+const picturesHelp = `
+Pictures (--data):
+  DIR/train/good/*.png            one class; beside it, all optional: calibration/good, test/good,
+                                  test/<defect>, ground_truth/<defect>/<picture>_mask.png
+  DIR/<class>/train/good/*.png    several classes, each as above
+  DIR/<class>/*.png               several classes, good pictures only
+  list.csv or list.json           columns path, class; optional: split (train, calibration, test),
+                                  label (good, or the defect), mask, group (lot or serial, never split)
+`;
+
 /** `twinspect train` */
 export function addTrainCommand(program: Command, context: CommandContext): void {
-  const command = addCommand(program, 'train', 'learn from pictures of good parts, write one model package', [
-    'train --data pictures/cookies --out cookies.twin',
-    'train --data pictures/cookies --data pictures/tiles --out both.twin     (one model, all classes)',
-    'train --data pictures/cookies --out cookies.twin --instant              (memory only, ready in seconds)',
-    'train --data pictures/cookies --out cookies.twin --resume               (go on after a stop)',
-    "train --preset paper-small --data pictures --out all.twin               (the paper's own model, DINOv2)",
-    'train --preset paper-base --set crop=224 --set schedule.total=5000 --data pictures --out all.twin',
-  ])
+  const command = addCommand(
+    program,
+    'train',
+    'learn from pictures of good parts, write one model package',
+    [
+      'train --data pictures/cookies --out cookies.twin',
+      'train --data pictures/cookies --data pictures/tiles --out both.twin     (one model, all classes)',
+      'train --data pictures/cookies --out cookies.twin --instant              (memory only, ready in seconds)',
+      'train --data pictures/cookies --out cookies.twin --resume               (go on after a stop)',
+      "train --preset paper-small --data pictures --out all.twin               (the paper's own model, DINOv2)",
+      'train --preset paper-base --set crop=224 --set schedule.total=5000 --data pictures --out all.twin',
+    ],
+    picturesHelp,
+  )
     .option('--preset <name>', 'embedded, paper-small, paper-base or paper-large', 'embedded')
     .option('--set <name=value>', 'another value for a setting of a paper preset; may be given again', collect)
     .addOption(new Option('--data-kind <name>', 'data that the paper trains differently').choices(dataKinds))
@@ -63,7 +80,7 @@ export function addTrainCommand(program: Command, context: CommandContext): void
   requireOption(
     command,
     '--data <dir>',
-    'one class (holds train/good), or a folder of classes; may be given again',
+    'one class (holds train/good), a folder of classes, or a list; may be given again',
     collect,
   );
   requireOption(command, '--out <file>', 'model package to write (.twin)');
