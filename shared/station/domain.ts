@@ -10,7 +10,8 @@ import { driftCauses } from '../drift/types.ts';
 export const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 export const isoTime = z.string().max(40);
-export const shortText = z.string().max(200);
+/** As long as the name of any file or folder: serials and lots may be one. */
+export const shortText = z.string().max(260);
 export const longText = z.string().max(4000);
 /** A file or folder of this computer, whole: what a relative path means would depend on where the program was started. */
 export const filePath = z
@@ -131,6 +132,10 @@ export const gateOverride = z.object({
 });
 export type GateOverride = z.infer<typeof gateOverride>;
 
+/** What of a picture is looked at: by a model, and of a part when it was judged. */
+export const partGeometry = z.object({ region: region.nullable(), ignore: z.array(region).max(50) });
+export type PartGeometry = z.infer<typeof partGeometry>;
+
 export const modelStates = ['candidate', 'active', 'previous', 'retired'] as const;
 export const stationModel = z.object({
   id,
@@ -154,6 +159,8 @@ export const stationModel = z.object({
   metrics: z.array(classMetrics),
   parity: z.object({ maxAbsDifference: z.number(), verdictFlips: z.int(), pictures: z.int() }),
   note: longText,
+  /** What of a picture it learned from, and looks at. */
+  geometry: partGeometry,
   /** Whether parts of unknown classes are recognised, and with which false-alarm rate; absent: nobody looked. */
   unknownClass: unknownClassCheck.optional(),
   /** Set while it's in use although gates refused it. */
@@ -212,10 +219,6 @@ export const recipe = z.object({
 export type Recipe = z.infer<typeof recipe>;
 
 export const verdict = z.enum(verdicts);
-
-/** What of a part's picture was looked at. */
-export const partGeometry = z.object({ region: region.nullable(), ignore: z.array(region).max(50) });
-export type PartGeometry = z.infer<typeof partGeometry>;
 
 /** The drift guard's alarm that stood when a part was judged: the calibration no longer covered it. */
 export const partDrift = z.object({ alarmId: z.int().nullable(), cause: z.enum(driftCauses) });

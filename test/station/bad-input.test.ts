@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { contract } from '../../shared/ipc/contract.ts';
 import { FeedService } from '../../main/station/feed.ts';
 import { openStore, type Store } from '../../main/store/store.ts';
 import { projectRoot } from '../../main/system/project-root.ts';
@@ -83,18 +84,21 @@ test('names of every script, with everything a file system takes, stay as they a
     '%s {serial} $1 \\d',
     '-rf',
     '=1+1',
-    'x'.repeat(200),
+    'x'.repeat(250),
     '\u{1F9F1}'.repeat(60),
     ' leading and trailing ',
   ];
-  const files = await Promise.all(names.map((name, i) => put(`Losgröße ${String(i % 3)} 한/${name}.png`, 10)));
+  const folders = ['Losgröße 한', 'L'.repeat(250), '🧱'.repeat(60)];
+  const files = await Promise.all(names.map((name, i) => put(`${folders[i % 3]!}/${name}.png`, 10)));
   await start();
   await until(() => decided() === names.length);
   await until(() => store.parts.untold(projectId).length === 0);
   const { counters } = await feeds.stop(projectId);
   expect(counters).toMatchObject({ presented: names.length, pass: names.length });
-  const parts = store.history.page(noFilter(projectId), null, 50).parts;
+  // As the window gets them.
+  const { parts } = contract['history.page'].output.parse(store.history.page(noFilter(projectId), null, 50));
   expect(new Set(parts.map(({ source }) => source))).toEqual(new Set(files));
+  expect(new Set(parts.map(({ lot }) => lot))).toEqual(new Set(folders));
   // A serial has one form, however the name's characters are put together.
   const serials = names.map((name) => name.trim().normalize('NFC'));
   expect(parts.map(({ serial }) => serial?.trim()).sort()).toEqual(serials.sort());
