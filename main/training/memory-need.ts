@@ -21,9 +21,9 @@ const refusedShare = 0.8;
 
 /** Bytes. */
 export interface MemoryNeed {
-  /** Weights and moments of both students; held twice while a step writes the new ones. */
+  /** Weights and moments of both students, changed where they lie (`PartwiseTrainer`). */
   readonly state: number;
-  /** Gradients, with the sums that accumulation adds. */
+  /** Sums of gradients, and up to two copies of them that ONNX Runtime hands out and nobody has collected yet. */
   readonly gradients: number;
   /** What the pictures computed at once leave behind for the gradients. */
   readonly activations: number;
@@ -34,7 +34,7 @@ export interface MemoryNeed {
 
 /** Largest memory of a training, within about a fifth. @param teacherBytes of the weight file */
 export function trainingMemory(settings: PaperSettings, teacherBytes: number): MemoryNeed {
-  const { crop, patch, heads, depth, decoder, objective, optimizer, batch, microBatch } = settings;
+  const { crop, patch, heads, depth, decoder, objective, optimizer, microBatch } = settings;
   const { params } = makePaperModel(paperModelOptions(settings), 1, patchGrid(crop, crop, patch));
   const weights = 4 * params.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const [tokens, width] = paperShapes(settings).tokens;
@@ -44,10 +44,9 @@ export function trainingMemory(settings: PaperSettings, teacherBytes: number): M
     4 * tokens * width * tokenCopies * (encoderBlocks + decoderBlocks) +
     4 * heads * tokens ** 2 * attentionCopies * encoderBlocks;
   const state = weights * (optimizer.amsgrad ? 4 : 3);
-  // Accumulation carries the sums from part to part and divides them at the end.
-  const gradients = weights * (microBatch < batch ? 4 : 1);
+  const gradients = weights * 3;
   const activations = microBatch * perPicture;
-  const total = 2 * state + gradients + activations + teacherBytes + programBytes;
+  const total = state + gradients + activations + teacherBytes + programBytes;
   return { state, gradients, activations, teacher: teacherBytes, total };
 }
 
@@ -66,7 +65,7 @@ export function checkMemory(
 ): string {
   const need = trainingMemory(settings, teacherBytes);
   const statement =
-    `Training these students needs about ${gibibytes(need.total)} of memory (weights and moments twice ` +
+    `Training these students needs about ${gibibytes(need.total)} of memory (weights and moments ` +
     `${gibibytes(need.state)}, gradients ${gibibytes(need.gradients)}, ${settings.microBatch} pictures at once ` +
     `${gibibytes(need.activations)}); ${gibibytes(machine.free)} of ${gibibytes(machine.total)} are free.`;
   if (need.total * refusedShare <= machine.free) return statement;
@@ -88,13 +87,9 @@ function remedy(
   if (microBatch !== undefined) {
     return `Add --set microBatch=${microBatch}: the same batch of ${settings.batch}, in parts whose gradients are added up.`;
   }
-  const smallest = { microBatch: 1, batch: 1 };
   if (fits({ microBatch: 1 }, total)) {
     return `Close other programs${settings.microBatch > 1 ? ' and add --set microBatch=1' : ''}.`;
   }
-  if (fits(smallest, total)) {
-    return 'Close other programs and add --set batch=1 --set microBatch=1 (another training than the paper’s).';
-  }
-  const least = gibibytes(trainingMemory({ ...settings, ...smallest }, teacherBytes).total);
+  const least = gibibytes(trainingMemory({ ...settings, microBatch: 1 }, teacherBytes).total);
   return `This machine has too little for this preset whatever the batch: take a smaller one (paper-base, paper-small), or a machine with more than ${least}.`;
 }
