@@ -22,7 +22,7 @@ const built = path.dirname(fileURLToPath(import.meta.url));
 registerScheme();
 if (app.requestSingleInstanceLock()) {
   // Not awaited at top level: Electron gets ready only after this module has ended.
-  app.whenReady().then(start, stop);
+  app.whenReady().then(start).catch(stop);
 } else {
   app.quit();
 }

@@ -4,12 +4,14 @@ import { dirname, join } from 'node:path';
 import { backup } from '@photostructure/sqlite';
 import { UserError } from '../../shared/errors.ts';
 import { writeError } from '../system/atomic-file.ts';
-import { Database } from './database.ts';
+import { Database, sqliteCode } from './database.ts';
 
 /** Backups are numbered: the order holds whatever the clock does. */
 const pattern = /^station-(\d{6,})-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)(-v\d+)?\.db$/;
 /** Pages per step of a backup: between steps the station goes on writing. */
 const pagesPerStep = 2000;
+/** By SQLite's result codes: read-only, can't be opened, full. */
+const systemCodes: Readonly<Record<number, string>> = { 8: 'EACCES', 14: 'EACCES', 13: 'ENOSPC' };
 
 export interface BackupFile {
   path: string;
@@ -59,8 +61,15 @@ export async function backUp(database: Database, path: string): Promise<number> 
     return statSync(path).size;
   } catch (error) {
     await rm(unfinished, { force: true }).catch(() => undefined);
-    throw writeError(path, error);
+    throw writeError(path, systemError(error));
   }
+}
+
+/** What SQLite says of a file as the system would have said it. */
+function systemError(error: unknown): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined) return error;
+  return Object.assign(new Error('SQLite could not write', { cause: error }), { code: systemCodes[code] ?? 'EIO' });
 }
 
 /** A backup into the station's own folder; the newest `keep` stay. @param note goes into the file's name */

@@ -178,6 +178,8 @@ const words: Readonly<Record<string, number>> = {
   'database or disk is full': codes.full,
   'disk I/O error': codes.inputOutput,
   'database is locked': codes.busy,
+  'attempt to write a readonly database': codes.readOnly,
+  'unable to open database file': codes.cantOpen,
 };
 
 /** The result code of an error of SQLite's, without its extension; undefined for other errors. */

@@ -14,7 +14,11 @@ const keptFiles = 10;
  */
 export function openLog(folder: string): Log {
   const logs = path.join(folder, 'logs');
-  mkdirSync(logs, { recursive: true });
+  try {
+    mkdirSync(logs, { recursive: true });
+  } catch {
+    // Nowhere to write to: whoever opens the station there says so, in words.
+  }
   const stream = createStream('station.log', { path: logs, size: '5M', maxFiles: keptFiles });
   // A full disk must not stop the line because of its log.
   stream.on('error', () => undefined);

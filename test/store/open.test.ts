@@ -152,6 +152,15 @@ describe('opening a station', () => {
     },
   );
 
+  it('says in words that a backup can not be written', async () => {
+    const store = await temporaryStore();
+    // SQLite makes its own words of it: there is a folder where it wants to write.
+    const path = join(temporaryFolder(), 'mine.db');
+    mkdirSync(`${path}.unfinished-journal`);
+    store.projects.create({ name: 'Cups', note: '', createdAt: at });
+    expect(await refusal(store.backup(path))).toMatchObject({ code: 'notWritable' });
+  });
+
   it('makes a new one of what a start that was cut short left, and of a lock that is none', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'station.db'), '');
