@@ -8,6 +8,8 @@ type HttpSource = Extract<FeedSource, { kind: 'http' }>;
 export interface HttpLimits {
   /** Without a byte for this long the camera counts as lost. */
   silenceMs: number;
+  /** Without a whole picture for this long, too: bytes that drip in make none. */
+  pictureMs: number;
   /** Largest picture. */
   mostBytes: number;
   /** Wait before the first new attempt; doubles up to the longest. */
@@ -17,6 +19,7 @@ export interface HttpLimits {
 
 const usualLimits: HttpLimits = {
   silenceMs: 10_000,
+  pictureMs: 30_000,
   mostBytes: 64 * 2 ** 20,
   firstRetryMs: 500,
   longestRetryMs: 15_000,
@@ -67,7 +70,10 @@ export async function* httpFeed(
       if (failures === 1) {
         const why = reasonOf(error);
         const message = `The camera at ${shown} gives no picture: parts that pass it are not judged (${why}).`;
-        onNews({ type: 'lost', message, remedy: 'Check its power, its cable and the address.' });
+        const remedy = why.includes(' 401 ')
+          ? 'Put the name and the password into the address; a camera that takes them as "digest" only is not supported.'
+          : 'Check its power, its cable and the address.';
+        onNews({ type: 'lost', message, remedy });
       }
       await pauseUntil(Math.min(rules.longestRetryMs, rules.firstRetryMs * 2 ** (failures - 1)), signal);
     }
@@ -87,12 +93,16 @@ async function* pictures(source: HttpSource, options: FeedOptions, limits: HttpL
     await pauseUntil(dueMs - performance.now(), signal);
     if (signal.aborted) return;
     dueMs = Math.max(dueMs, performance.now()) + source.intervalMs;
-    const watchdog = new Watchdog(limits.silenceMs, signal);
+    const watchdog = new Watchdog(limits, signal);
     try {
       const response = await request(source.url, watchdog.signal);
       watchdog.feed();
       const type = response.headers.get('content-type') ?? '';
       const boundary = boundaryOf(type);
+      if (boundary === undefined && !mayBePicture(type)) {
+        await response.body?.cancel();
+        throw new Error(`it answered with ${type.split(';')[0]!.slice(0, 60)}, which is no picture`);
+      }
       const body = guarded(response, watchdog);
       if (boundary === undefined) {
         yield { bytes: await readAll(body, limits.mostBytes), extension: extensionOf(type) };
@@ -103,15 +113,16 @@ async function* pictures(source: HttpSource, options: FeedOptions, limits: HttpL
         // What lies in the buffer after the end was asked for is no part any more.
         if (signal.aborted) return;
         const now = performance.now();
+        watchdog.whole();
         if (now < nextMs) {
           options.onNews({ type: 'skipped', frames: 1 });
           continue;
         }
         // The beat is kept; after a gap it begins anew, or two pictures would be taken one right after the other.
         nextMs = nextMs + source.intervalMs > now ? nextMs + source.intervalMs : now + source.intervalMs;
-        watchdog.hold();
+        watchdog.rest();
         yield { bytes: part.bytes, extension: extensionOf(part.contentType) };
-        watchdog.feed();
+        watchdog.whole();
       }
       throw new Error('the stream ended');
     } finally {
@@ -126,20 +137,33 @@ async function request(url: string, signal: AbortSignal): Promise<Response> {
   const plain = new URL(url);
   plain.username = '';
   plain.password = '';
-  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
   const response = await fetch(plain, {
     signal,
-    redirect: 'error',
+    redirect: 'manual',
     headers: {
       accept: 'image/*, multipart/x-mixed-replace',
       ...(username !== '' && { authorization: `Basic ${login}` }),
     },
   });
+  if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) {
+    await response.body?.cancel();
+    throw new Error('it sends to another address');
+  }
   if (!response.ok) {
     await response.body?.cancel();
     throw new Error(`it answered ${String(response.status)} ${response.statusText}`);
   }
   return response;
+}
+
+/** What is no escape sequence stands for itself: a password may hold a per cent sign. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function* guarded(response: Response, watchdog: Watchdog): AsyncGenerator<Uint8Array> {
@@ -162,18 +186,19 @@ async function readAll(body: AsyncIterable<Uint8Array>, mostBytes: number): Prom
   return Buffer.concat(chunks);
 }
 
-/** Aborts a request when nothing is heard for too long. */
+/** Aborts a request when nothing is heard for too long, or no whole picture. */
 class Watchdog {
   readonly #controller = new AbortController();
-  readonly #silenceMs: number;
+  readonly #limits: HttpLimits;
   readonly #outer: AbortSignal;
-  #timer: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #picture: NodeJS.Timeout | undefined;
 
-  constructor(silenceMs: number, outer: AbortSignal) {
-    this.#silenceMs = silenceMs;
+  constructor(limits: HttpLimits, outer: AbortSignal) {
+    this.#limits = limits;
     this.#outer = outer;
     outer.addEventListener('abort', this.#abort);
-    this.feed();
+    this.whole();
   }
 
   get signal(): AbortSignal {
@@ -182,23 +207,39 @@ class Watchdog {
 
   readonly #abort = (): void => this.#controller.abort(new Error('stopped'));
 
+  #in(ms: number, what: string): NodeJS.Timeout {
+    return setTimeout(() => this.#controller.abort(new Error(`${what} for ${String(ms)} ms`)), ms);
+  }
+
+  /** Something came. */
   feed(): void {
-    this.hold();
-    this.#timer = setTimeout(() => {
-      this.#controller.abort(new Error(`nothing came for ${String(this.#silenceMs)} ms`));
-    }, this.#silenceMs);
+    clearTimeout(this.#silence);
+    this.#silence = this.#in(this.#limits.silenceMs, 'nothing came');
+  }
+
+  /** A picture came, or the line asks for the next one. */
+  whole(): void {
+    this.feed();
+    clearTimeout(this.#picture);
+    this.#picture = this.#in(this.#limits.pictureMs, 'no whole picture came');
   }
 
   /** While the line is taking its time, the camera is not to blame. */
-  hold(): void {
-    clearTimeout(this.#timer);
+  rest(): void {
+    clearTimeout(this.#silence);
+    clearTimeout(this.#picture);
   }
 
   end(): void {
-    this.hold();
+    this.rest();
     this.#outer.removeEventListener('abort', this.#abort);
     this.#abort();
   }
+}
+
+/** Cameras that name no type, or none that says anything, are believed; a page with a login is no picture. */
+function mayBePicture(contentType: string): boolean {
+  return !/^(text|application\/(json|xml|xhtml|javascript))/i.test(contentType.trim());
 }
 
 function extensionOf(contentType: string): string {

@@ -25,11 +25,14 @@ export async function* readMultipart(
   mostBytes: number,
 ): AsyncGenerator<StreamPart> {
   const mark = Buffer.from(`--${boundary}`, 'latin1');
-  let pending: Buffer = Buffer.alloc(0);
+  const inbox = new Inbox();
   let head: { contentType: string; length: number | undefined } | undefined;
+  /** So far a part without a length holds no boundary. */
+  let searched = 0;
   for await (const chunk of body) {
-    pending = Buffer.concat([pending, chunk]);
+    inbox.push(chunk);
     for (;;) {
+      const pending = inbox.bytes;
       if (head === undefined) {
         const end = endOfHead(pending, mark);
         if (end === undefined) {
@@ -37,18 +40,49 @@ export async function* readMultipart(
           break;
         }
         head = end.head;
-        pending = pending.subarray(end.at);
+        searched = 0;
+        inbox.take(end.at);
+        continue;
       }
-      const length = head.length ?? lengthToMark(pending, mark);
+      const length = head.length ?? lengthToMark(pending, mark, searched);
+      searched = Math.max(0, pending.length - mark.length - 2);
       if ((length ?? pending.length) > mostBytes)
         throw new Error(`a picture is larger than ${String(mostBytes)} bytes`);
       if (length === undefined || pending.length < length) break;
       const bytes = new Uint8Array(pending.subarray(0, length));
-      pending = pending.subarray(length);
+      inbox.take(length);
       const { contentType } = head;
       head = undefined;
       if (bytes.length > 0) yield { contentType, bytes };
     }
+  }
+}
+
+/** Bytes that came and are not taken yet. Its room doubles: a large picture isn't copied anew with every chunk. */
+class Inbox {
+  #room = Buffer.alloc(1 << 16);
+  #from = 0;
+  #to = 0;
+
+  get bytes(): Buffer {
+    return this.#room.subarray(this.#from, this.#to);
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#to + chunk.length > this.#room.length) {
+      const needed = 2 * (this.#to - this.#from + chunk.length);
+      const room = needed > this.#room.length ? Buffer.alloc(needed) : this.#room;
+      this.#room.copy(room, 0, this.#from, this.#to);
+      this.#to -= this.#from;
+      this.#from = 0;
+      this.#room = room;
+    }
+    this.#room.set(chunk, this.#to);
+    this.#to += chunk.length;
+  }
+
+  take(bytes: number): void {
+    this.#from += bytes;
   }
 }
 
@@ -75,8 +109,8 @@ function endOfHead(
 }
 
 /** Bytes before the next boundary, without the line break that belongs to it. */
-function lengthToMark(pending: Buffer, mark: Buffer): number | undefined {
-  const at = pending.indexOf(mark);
+function lengthToMark(pending: Buffer, mark: Buffer, from: number): number | undefined {
+  const at = pending.indexOf(mark, from);
   if (at < 0) return undefined;
   if (at >= 2 && pending[at - 2] === 0x0d && pending[at - 1] === 0x0a) return at - 2;
   return at >= 1 && pending[at - 1] === 0x0a ? at - 1 : at;

@@ -1,5 +1,6 @@
 import { watch, type FSWatcher } from 'node:fs';
 import type { PresentedPart } from './pipeline.ts';
+import { looksComplete } from './complete-file.ts';
 import { scanFolder, stateKey, type FoundFile } from './folder-scan.ts';
 import type { SeenSet } from './seen-set.ts';
 
@@ -11,7 +12,7 @@ export interface WatchedPart extends PresentedPart {
 }
 
 export type FeedState =
-  /** The folder can't be read; pictures that would have come are not judged. Repeated every minute. */
+  /** The folder, or something in it, can't be read: pictures that would have come are not judged. Said every minute. */
   | { type: 'folderGone'; reason: string; sinceMs: number }
   | { type: 'folderBack'; goneMs: number }
   /** A look into the folder found nothing new; `forMs`: as have all since that long before it. 0 the first time. */
@@ -27,7 +28,7 @@ export interface FeedOptions {
   settleMs: number;
   /** Longest pause between two looks into the folder. */
   scanIntervalMs: number;
-  /** Empty files are given this long to fill. */
+  /** Files that are empty, can't be opened or lack their end are given this long. */
   emptyPatienceMs: number;
   onState(state: FeedState): void;
   signal: AbortSignal;
@@ -58,21 +59,22 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
   try {
     while (!signal.aborted) {
       const start = Date.now();
-      let found: FoundFile[];
-      try {
-        found = await scanFolder(options.folder, options.resultsDir, (file) => states.has(stateKey(file)));
-      } catch (error) {
+      const { found, trouble } = await lookInto(options);
+      if (trouble !== undefined) {
         gone ??= { sinceMs: start, saidMs: -Infinity };
         if (start - gone.saidMs >= goneReminderMs) {
           gone.saidMs = start;
-          onState({ type: 'folderGone', reason: reasonOf(error), sinceMs: gone.sinceMs });
+          onState({ type: 'folderGone', reason: reasonOf(trouble), sinceMs: gone.sinceMs });
         }
+      } else if (gone !== undefined) {
+        onState({ type: 'folderBack', goneMs: start - gone.sinceMs });
+        gone = undefined;
+      }
+      if (found === undefined) {
         doorbell.unhang();
         await doorbell.wait(options.scanIntervalMs, options.scanIntervalMs);
         continue;
       }
-      if (gone !== undefined) onState({ type: 'folderBack', goneMs: start - gone.sinceMs });
-      gone = undefined;
       doorbell.hang();
       const scanMs = Date.now() - start;
 
@@ -81,7 +83,9 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
         const key = stateKey(file);
         const before = waiting.get(file.relative);
         const sighting = before?.key === key ? before : { key, sinceMs: start };
-        const settled = start - sighting.sinceMs >= (file.size === 0 ? options.emptyPatienceMs : options.settleMs);
+        const calmMs = start - sighting.sinceMs;
+        const settled =
+          calmMs >= options.emptyPatienceMs || (calmMs >= options.settleMs && (await looksComplete(file)));
         if (!settled) {
           stillWaiting.set(file.relative, sighting);
           continue;
@@ -106,6 +110,19 @@ export async function* watchFolder(options: FeedOptions): AsyncGenerator<Watched
     }
   } finally {
     doorbell.unhang();
+  }
+}
+
+/** New files; `trouble`: what could not be read, of the folder (then there are none) or of something in it. */
+async function lookInto({
+  folder,
+  resultsDir,
+  states,
+}: FeedOptions): Promise<{ found?: FoundFile[]; trouble?: unknown }> {
+  try {
+    return await scanFolder(folder, resultsDir, (file) => states.has(stateKey(file)));
+  } catch (trouble) {
+    return { trouble };
   }
 }
 

@@ -21,24 +21,40 @@ export function stateKey({ relative, size, mtimeMs }: Pick<FoundFile, 'relative'
  * they came. Memory goes with the new ones only, however many files lie there.
  * @param skip a folder that's left out (the results, when they lie inside)
  * @param isKnown whether a file in this state needs no further look
- * @throws the file system's error when the folder itself can't be read; what vanishes below it is left out
+ * @returns `trouble`: the first thing below the folder that could not be read; what vanishes is left out without a word
+ * @throws the file system's error when the folder itself can't be read
  */
 export async function scanFolder(
   folder: string,
   skip: string,
   isKnown: (file: FoundFile) => boolean,
-): Promise<FoundFile[]> {
+): Promise<{ found: FoundFile[]; trouble?: unknown }> {
   const found: FoundFile[] = [];
-  await visit(folder, '', skip, (file) => {
+  let trouble: unknown;
+  const onFile = (file: FoundFile): void => {
     if (!isKnown(file)) found.push(file);
-  });
-  return found.sort((a, b) => a.mtimeMs - b.mtimeMs || compareNames(a.relative, b.relative));
+  };
+  await visit(folder, '', skip, onFile, (error) => (trouble ??= error));
+  found.sort((a, b) => a.mtimeMs - b.mtimeMs || compareNames(a.relative, b.relative));
+  return { found, ...(trouble !== undefined && { trouble }) };
 }
+
+/** Folders that a system or a file server keeps for itself in anybody's. */
+const foreignFolders = new Set(['lost+found', '$RECYCLE.BIN', 'System Volume Information', '@eaDir']);
 
 /** Files looked at together: one by one, a busy machine would take many times as long. */
 const batchSize = 64;
 
-async function visit(folder: string, prefix: string, skip: string, onFile: (file: FoundFile) => void): Promise<void> {
+async function visit(
+  folder: string,
+  prefix: string,
+  skip: string,
+  onFile: (file: FoundFile) => void,
+  onTrouble: (error: unknown) => void,
+): Promise<void> {
+  const unlessGone = (error: unknown): undefined => {
+    if (!isGone(error)) onTrouble(error);
+  };
   let batch: Promise<FoundFile | undefined>[] = [];
   const settle = async (): Promise<void> => {
     for (const file of await Promise.all(batch)) if (file !== undefined) onFile(file);
@@ -48,16 +64,11 @@ async function visit(folder: string, prefix: string, skip: string, onFile: (file
     const path = join(folder, entry.name);
     const relative = prefix + entry.name;
     if (entry.isDirectory()) {
-      if (path === skip || entry.name.startsWith('.')) continue;
+      if (path === skip || entry.name.startsWith('.') || foreignFolders.has(entry.name)) continue;
       await settle();
-      await visit(path, `${relative}/`, skip, onFile).catch((error: unknown) => {
-        if (!isGone(error)) throw error;
-      });
+      await visit(path, `${relative}/`, skip, onFile, onTrouble).catch(unlessGone);
     } else if (looksLikePicture(entry.name)) {
-      const look = lookAt(path, relative);
-      // Awaited with its batch, unless the folder goes away before: then its failure is of no interest.
-      look.catch(() => undefined);
-      batch.push(look);
+      batch.push(lookAt(path, relative).catch(unlessGone));
       if (batch.length === batchSize) await settle();
     }
   }
@@ -65,16 +76,11 @@ async function visit(folder: string, prefix: string, skip: string, onFile: (file
 }
 
 async function lookAt(path: string, relative: string): Promise<FoundFile | undefined> {
-  try {
-    const info = await stat(path);
-    return info.isFile() ? { relative, path, size: info.size, mtimeMs: info.mtimeMs } : undefined;
-  } catch (error) {
-    if (isGone(error)) return undefined;
-    throw error;
-  }
+  const info = await stat(path);
+  return info.isFile() ? { relative, path, size: info.size, mtimeMs: info.mtimeMs } : undefined;
 }
 
-/** Whether an error says that a file or folder is not there (any more). */
+/** Whether an error says that a file or folder is not there (any more); a link to itself leads nowhere either. */
 export function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+  return error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(String(error.code));
 }

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { SeenSet } from '../../main/inspection/seen-set.ts';
 import type { FedPart, FeedNews } from '../../main/feeds/feed.ts';
 import { httpFeed, type HttpLimits } from '../../main/feeds/http.ts';
+import { readMultipart } from '../../main/feeds/multipart.ts';
 
 let server: Server | undefined;
 afterEach(() => {
@@ -21,7 +22,7 @@ async function serve(listener: RequestListener): Promise<string> {
 async function take(
   url: string,
   count: number,
-  limits: Partial<HttpLimits> = {},
+  { onLost, ...limits }: Partial<HttpLimits> & { onLost?: () => void } = {},
   intervalMs = 50,
 ): Promise<{ parts: FedPart[]; news: FeedNews[] }> {
   const controller = new AbortController();
@@ -33,7 +34,10 @@ async function take(
       lot: () => 'L7',
       knownFiles: new SeenSet(),
       outputFolder: null,
-      onNews: (entry) => news.push(entry),
+      onNews: (entry) => {
+        news.push(entry);
+        if (entry.type === 'lost') onLost?.();
+      },
       signal: controller.signal,
     },
     { firstRetryMs: 10, longestRetryMs: 20, ...limits },
@@ -92,6 +96,71 @@ test('silence, pictures too large and redirections are refused', async () => {
   expect(parts.map(bytesOf)).toEqual(['fine']);
   expect(answers).toHaveLength(1);
   expect(news.map(({ type }) => type)).toEqual(['lost', 'back']);
+});
+
+test('what makes no picture is lost and said: drips, pages, other addresses, heads without end', async () => {
+  const dripping: RequestListener = (request, response) => {
+    response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=edge' });
+    response.write('--edge\r\nContent-Type: image/jpeg\r\n\r\n');
+    const timer = setInterval(() => response.write('x'), 20);
+    request.on('close', () => clearInterval(timer));
+  };
+  const cases: [RequestListener, string][] = [
+    [dripping, 'no whole picture came for 400 ms'],
+    [(_, response) => response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<p>'), 'text/html'],
+    [(_, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(), 'another address'],
+    [(_, response) => response.writeHead(401, { 'www-authenticate': 'Digest realm="x"' }).end(), '401'],
+    [(_, response) => response.writeHead(200, { 'x-long': 'y'.repeat(60_000) }).end('z'), 'Headers Overflow'],
+    [
+      (_, response) => {
+        response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=edge' });
+        response.end(Buffer.alloc(9000, 'a'));
+      },
+      'no readable head',
+    ],
+  ];
+  for (const [listener, why] of cases) {
+    let isMended = false;
+    const url = await serve((request, response) => {
+      if (isMended) response.writeHead(200, { 'content-type': 'image/jpeg' }).end('fine');
+      else listener(request, response);
+    });
+    const found = take(url, 1, { pictureMs: 400, onLost: () => (isMended = true) });
+    const { parts, news } = await found;
+    expect(parts.map(bytesOf)).toEqual(['fine']);
+    const [lost] = news;
+    expect(lost).toMatchObject({ type: 'lost', message: expect.stringContaining(why) as string });
+    if (why === '401') expect(lost).toMatchObject({ remedy: expect.stringContaining('password') as string });
+    server!.closeAllConnections();
+    server!.close();
+  }
+});
+
+test('a password may hold a per cent sign', async () => {
+  const logins: (string | undefined)[] = [];
+  const url = await serve((request, response) => {
+    logins.push(request.headers.authorization);
+    response.writeHead(200, { 'content-type': 'image/png' }).end('shot');
+  });
+  await take(url.replace('//', '//me:50%25off%@'), 1);
+  expect(logins).toEqual([`Basic ${Buffer.from('me:50%25off%').toString('base64')}`]);
+});
+
+test('a large picture is read in a time that grows with its size, with its length and without', async () => {
+  const picture = Buffer.alloc(24 * 2 ** 20, 7);
+  const chunks = async function* (withLength: boolean): AsyncGenerator<Uint8Array> {
+    const length = withLength ? `Content-Length: ${String(picture.length)}\r\n` : '';
+    yield Buffer.from(`--edge\r\nContent-Type: image/jpeg\r\n${length}\r\n`);
+    for (let at = 0; at < picture.length; at += 4096) yield picture.subarray(at, at + 4096);
+    yield Buffer.from('\r\n--edge\r\n\r\n');
+    await Promise.resolve();
+  };
+  for (const withLength of [true, false]) {
+    const parts = [];
+    for await (const part of readMultipart(chunks(withLength), 'edge', 2 ** 26)) parts.push(part);
+    expect(parts[0]!.bytes.length).toBe(picture.length);
+    expect(Buffer.compare(parts[0]!.bytes, picture)).toBe(0);
+  }
 });
 
 test.each([

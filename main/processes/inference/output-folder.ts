@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Verdict } from '../../../shared/detection.ts';
 import type { FedPart } from '../../feeds/feed.ts';
@@ -57,13 +57,20 @@ export async function moveOriginal(recipe: Recipe | null, part: FedPart, verdict
   const target = join(place, `${id.slice(0, 12)}-${basename(part.path)}`);
   try {
     await mkdir(place, { recursive: true });
-    await rename(part.path, target).catch(async (error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EXDEV')) throw error;
-      await copyFile(part.path, `${target}.partial`);
-      await rename(`${target}.partial`, target);
-      await rm(part.path);
-    });
+    // A link may lead to its file from where it lies only: what is moved is the picture.
+    const isLink = (await lstat(part.path)).isSymbolicLink();
+    const moved = !isLink && (await rename(part.path, target).then(() => true, isOtherDrive));
+    if (moved) return;
+    await copyFile(part.path, `${target}.partial`);
+    await rename(`${target}.partial`, target);
+    await rm(part.path);
   } catch (error) {
     if (!isGone(error)) throw writeError(target, error);
   }
+}
+
+/** @returns false for a drive that files can't be renamed to @throws any other error */
+function isOtherDrive(error: unknown): false {
+  if (error instanceof Error && 'code' in error && error.code === 'EXDEV') return false;
+  throw error;
 }
