@@ -1,12 +1,12 @@
 /**
  * What labelled defects are worth: AUROC and recall on defects that nothing learned from, with 0, 1, 5, 10 and 20 labelled
- * ones, by both ways of using them: as y = 0 in the students' training, and in a head over the frozen scores.
+ * ones, by both ways of using them: as y = 0 in the students' training, and in a head over the frozen scores and descriptors.
  *
  *   node bench/run.mjs bench/supervised.ts --data DIR [--data DIR] [--shots 100] [--steps 300] [--counts 1,5,10,20]
- *     [--draws 20] [--threads 1]
+ *     [--draws 20] [--threads 1] [--head-only]
  *
  * The first 20 defects of a seeded shuffle are the ones that may be labelled (1 of them, 5, ... each set within the next);
- * all others and the good test pictures judge. The head is fitted on the held-out good pictures and refused by its gate
+ * all others and the good test pictures judge; heads, which cost nothing, are measured over many such shuffles. A head is fitted on the held-out good pictures and refused by its gate
  * (recall on the labelled defects, each left out in turn) where it finds less than the fused score.
  */
 import os from 'node:os';
@@ -22,6 +22,7 @@ import {
   recallAt,
   type ScoreRow,
 } from '../shared/supervision/score-head.ts';
+import { defectLikeness, deviationOf, fitFrame } from '../shared/supervision/defect-likeness.ts';
 import { readDataset } from '../main/datasets/read.ts';
 import { presets } from '../main/nn/presets.ts';
 import { cacheFolder } from '../main/training/cache-folder.ts';
@@ -46,6 +47,7 @@ const { values } = parseArgs({
     defects: { type: 'string', default: '120' },
     draws: { type: 'string', default: '20' },
     threads: { type: 'string', default: '1' },
+    'head-only': { type: 'boolean', default: false },
   },
 });
 const threads = Number(values.threads);
@@ -130,18 +132,19 @@ async function measure(dir: string): Promise<void> {
   };
   const rowsOf = (rows: ReadonlyMap<number, ScoreRow>, pictures: readonly number[]): ScoreRow[] =>
     pictures.map((picture) => rows.get(picture)!);
-  const judged = (goodScores: number[], defectScores: number[]): string => {
-    const all = [...goodScores, ...defectScores];
+  /** AUROC, recall at no and at 5 % false rejects. */
+  const figures = (goodScores: number[], defectScores: number[]): number[] => {
     const truth = [...goodScores.map(() => 0), ...defectScores.map(() => 1)];
-    const area = auroc(truth, all) ?? NaN;
-    const [at0, at5] = [0, 0.05].map((rate) => recallAt(goodScores, defectScores, rate)) as [number, number];
-    return `${area.toFixed(4)} | ${at0.toFixed(3)} | ${at5.toFixed(3)}`;
+    const area = auroc(truth, [...goodScores, ...defectScores]) ?? NaN;
+    return [area, recallAt(goodScores, defectScores, 0), recallAt(goodScores, defectScores, 0.05)];
   };
   const fused = (rows: ReadonlyMap<number, ScoreRow>): string =>
-    judged(
+    figures(
       rowsOf(rows, judges.goods).map((row) => row[0]!),
       rowsOf(rows, judges.defects).map((row) => row[0]!),
-    );
+    )
+      .map((value) => value.toFixed(3))
+      .join(' | ');
 
   const table: string[] = [
     '| labelled defects | used by | AUROC | recall at 0 % false rejects | at 5 % |',
@@ -153,19 +156,55 @@ async function measure(dir: string): Promise<void> {
   };
   const plain = await scoresWith(0);
   add(`| 0 | - | ${fused(plain)} |`);
-  for (const count of counts) {
-    const normals = rowsOf(plain, heldOut);
-    const known = rowsOf(plain, labelled.slice(0, count));
-    const head = fitHead(columns, normals, known);
-    const golden = { normals, defects: known.map((row, learned) => ({ row, learned })) };
-    const gate = gateHead(head, normals, known, golden);
-    const used = gate.passes ? head : identityHead(columns, normals);
-    const by = (pictures: readonly number[]): number[] => rowsOf(plain, pictures).map((row) => applyHead(used, row));
-    const weightsText = head.weights.map((weight) => weight.toFixed(2)).join(' ');
-    add(
-      `| ${count} | head (${gate.passes ? '' : 'refused; '}weights ${weightsText}) | ${judged(by(judges.goods), by(judges.defects))} |`,
-    );
+
+  const { from, to } = teacher.headPart;
+  const descriptor = async (picture: number): Promise<Float32Array> =>
+    (await store.get(picture)).vector.slice(from, to);
+  const normalDescriptors: Float32Array[] = [];
+  for (const picture of classes.flatMap(({ pictures }) => pictures)) normalDescriptors.push(await descriptor(picture));
+  const frame = fitFrame(normalDescriptors);
+  const deviations = new Map<number, Float64Array>();
+  for (const picture of plain.keys()) deviations.set(picture, deviationOf(frame, await descriptor(picture)));
+  const allDefects = [...labelled, ...judges.defects];
+  /** Over the scores alone, and over the fused score and the likeness to the labelled defects. */
+  const heads = { scores: columns, 'score and descriptor': [columns[0], 'likeness'] } as const;
+  for (const [what, names] of Object.entries(heads)) {
+    for (const count of counts) {
+      const results: number[][] = [];
+      let refused = 0;
+      for (let draw = 0; draw < Number(values.draws); draw++) {
+        const order = createRandom(100 + draw).shuffle([...allDefects]);
+        const chosen = order.slice(0, count);
+        const known = chosen.map((picture) => deviations.get(picture)!);
+        const row = (picture: number): ScoreRow => {
+          const scores = plain.get(picture)!;
+          if (what === 'scores') return scores;
+          const at = chosen.indexOf(picture);
+          const likeness = defectLikeness(deviations.get(picture)!, known, at < 0 ? undefined : at);
+          return [scores[0]!, likeness ?? 0];
+        };
+        const normals = heldOut.map(row);
+        const rows = chosen.map(row);
+        // One labelled defect can't be compared with another: its descriptor says nothing that could be checked.
+        const head = what !== 'scores' && count < 2 ? identityHead(names, normals) : fitHead(names, normals, rows);
+        const golden = { normals, defects: rows.map((one, learned) => ({ row: one, learned })) };
+        const { passes } = gateHead(head, normals, rows, golden);
+        if (!passes) refused++;
+        const used = passes ? head : identityHead(names, normals);
+        const by = (pictures: readonly number[]): number[] => pictures.map((picture) => applyHead(used, row(picture)));
+        const others = order.slice(mostLabels);
+        const rawGoods = rowsOf(plain, judges.goods).map((one) => one[0]!);
+        const rawOthers = rowsOf(plain, others).map((one) => one[0]!);
+        results.push([...figures(rawGoods, rawOthers), ...figures(by(judges.goods), by(others))]);
+      }
+      const mean = results[0]!.map((_, i) => results.reduce((sum, one) => sum + one[i]!, 0) / results.length);
+      const text = mean.map((value) => value.toFixed(3));
+      add(
+        `| ${count} | head over ${what}, ${results.length} draws (${refused} refused) | ${text.slice(3).join(' | ')} | fused score on the same: ${text.slice(0, 3).join(', ')} |`,
+      );
+    }
   }
+  if (values['head-only']) counts.length = 0;
   for (const count of counts) add(`| ${count} | students, y = 0 | ${fused(await scoresWith(count))} |`);
   console.log(`\n${path.basename(dir)}\n\n${table.join('\n')}\n`);
   await teacher.close();

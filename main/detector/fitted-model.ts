@@ -29,8 +29,26 @@ export interface FittedMemory extends Record<BankName, FittedBank> {
   classInference: ClassInference;
   /** `[C]` 0..1, see `classVariety`. */
   variety: Float32Array;
+  /** What labelled defects have taught, where there were any. */
+  defectHeads?: DefectHeads;
   /** `rows` `[M, q]` descriptors of all normal pictures, `projection` `[p, q]`, `owner` `[M]` class of each. */
   descriptors: { projection: Matrix; rows: Matrix; owner: Int32Array };
+}
+
+/**
+ * A correction of the fused score per class: `score * factor + likeness * weight + offset`, likeness being the cosine of the
+ * picture's deviation from the class's good pictures with that of its labelled defects.
+ */
+export interface DefectHeads {
+  /** `[C, p]` mean of the head vector over good pictures, and 1 / what is ordinary around it. */
+  mean: Matrix;
+  scale: Matrix;
+  /** `[C, p]` mean of the labelled defects' deviations, each of length 1; zeros in a class without a head. */
+  towards: Matrix;
+  /** `[C]` each; 1, 0, 0 in a class without a head. */
+  factor: Float32Array;
+  weight: Float32Array;
+  offset: Float32Array;
 }
 
 /** @see fitPositions */

@@ -3,11 +3,11 @@ import type { Standardisation } from '../memory/calibrate.ts';
 import type { Gaussian } from '../memory/gaussian.ts';
 import type { LocalStatistics } from '../memory/leave-one-out.ts';
 import { blockEntries, type SearchIndex } from '../memory/search-bank.ts';
-import type { MemoryTensors, ScoreScale } from '../nn/embedded-detector.ts';
+import type { DefectHeadTensors, MemoryTensors, ScoreScale } from '../nn/embedded-detector.ts';
 import type { ExactBank, SearchBank } from '../nn/memory-search.ts';
 import type { BankStatistics, GaussianBundle } from '../nn/normal-memory.ts';
 import { tf } from '../nn/tf.ts';
-import type { FittedMemory } from './fitted-model.ts';
+import type { DefectHeads, FittedMemory } from './fitted-model.ts';
 
 /** Fitted numbers as the tensors that the detector's functions take. Call it inside the trace that uses them. */
 export function memoryTensors(memory: FittedMemory): MemoryTensors {
@@ -22,6 +22,7 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
     head: gaussianTensors(memory.headGaussians),
     headScale: scaleTensors(memory.headScore),
     variety: tf.tensor1d(memory.variety),
+    defectHeads: memory.defectHeads && headTensors(memory.defectHeads),
     classFinder: {
       centre: tf.tensor1d(memory.classInference.origin),
       whitening: matrixTensor(memory.classInference.whitening),
@@ -30,6 +31,18 @@ export function memoryTensors(memory: FittedMemory): MemoryTensors {
     descriptorProjection: matrixTensor(memory.descriptors.projection),
     descriptors: matrixTensor(memory.descriptors.rows),
     descriptorClass: tf.tensor1d(memory.descriptors.owner, 'int32'),
+  };
+}
+
+/** @see DefectHeads */
+export function headTensors({ mean, scale, towards, factor, weight, offset }: DefectHeads): DefectHeadTensors {
+  return {
+    mean: matrixTensor(mean),
+    scale: matrixTensor(scale),
+    towards: matrixTensor(towards),
+    factor: tf.tensor1d(factor),
+    weight: tf.tensor1d(weight),
+    offset: tf.tensor1d(offset),
   };
 }
 

@@ -64,11 +64,16 @@ export interface MemoryTensors {
   classFinder: ClassFinder;
   /** `[C]` how varied the good pictures of each class are, 0 (parts of one kind) to 1 (photographs of anything). */
   variety: Tensor;
+  /** What labelled defects have taught; undefined without any. */
+  defectHeads: DefectHeadTensors | undefined;
   /** `[p, q]` projects a whitened class vector to a descriptor; `[M, q]` descriptors of normal pictures; `[M]` their class. */
   descriptorProjection: Tensor;
   descriptors: Tensor;
   descriptorClass: Tensor;
 }
+
+/** `score * factor + likeness * weight + offset` per class: `[C, p]` mean, 1 / ordinary deviation, direction; `[C]` each. */
+export type DefectHeadTensors = Record<'mean' | 'scale' | 'towards' | 'factor' | 'weight' | 'offset', Tensor>;
 
 /** What the students say of a batch. */
 export interface StudentErrors {
@@ -167,6 +172,24 @@ export function fuse(
 }
 
 /**
+ * Adds to the fused score how alike the picture's deviation is to that of the class's labelled defects.
+ * @param predScore `[B]`
+ * @param vector `[B, p]` the backbone's head means
+ */
+export function applyDefectHeads(
+  predScore: Tensor,
+  vector: Tensor,
+  classIndex: Tensor,
+  { mean, scale, towards, factor, weight, offset }: DefectHeadTensors,
+): Tensor {
+  const own = (values: Tensor): Tensor => tf.gather(values, classIndex);
+  const deviation = tf.mul(tf.sub(vector, own(mean)), own(scale));
+  const length = tf.sqrt(tf.maximum(tf.sum(tf.square(deviation), 1), 1e-12));
+  const likeness = tf.div(tf.sum(tf.mul(deviation, own(towards)), 1), length);
+  return tf.add(tf.add(tf.mul(predScore, own(factor)), tf.mul(likeness, own(weight))), own(offset));
+}
+
+/**
  * @param size side of the anomaly map, pixels
  */
 export function detect(
@@ -210,8 +233,9 @@ export function detect(
   );
   // A product keeps the batch dimension dynamic in the traced graph, where a filled constant would not.
   const none = tf.mul(fused.memoryScore, NaN);
+  const heads = memory.defectHeads;
   return {
-    predScore: fused.predScore,
+    predScore: heads === undefined ? fused.predScore : applyDefectHeads(fused.predScore, headVector, classIndex, heads),
     localScore: ofStudents?.decoder ?? none,
     semanticScore: ofStudents?.encoder ?? none,
     memoryScore: fused.memoryScore,

@@ -1,5 +1,6 @@
 import { findBundledBackbone, readRegistry, verifyBackbone, type BackboneEntry } from '../backbones/registry.ts';
 import { readSafetensors, type Safetensor } from '../backbones/safetensors.ts';
+import type { FittedMemory } from '../detector/fitted-model.ts';
 import { buildFusedGraph } from '../detector/fused-graph.ts';
 import { studentTensors } from '../detector/student-tensors.ts';
 import { memoryDefaults } from '../memory/defaults.ts';
@@ -7,6 +8,7 @@ import { fusionDefaults } from '../nn/embedded-detector.ts';
 import { presets, type EmbeddedPreset } from '../nn/presets.ts';
 import { modelsDir } from '../system/project-root.ts';
 import { defectShare } from './defects.ts';
+import { fitDefectHeads } from './fit-defect-heads.ts';
 import { fitMemory } from './fit-memory.ts';
 import { openCheckpoint, openFeatureStore, type Method, type Recipe, type Run } from './recipe.ts';
 import type { TrainingRequest } from './request.ts';
@@ -47,19 +49,35 @@ export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFused
               const scorer = await TrainerScorer.open(teacher, watchedStore, memory, undefined, run.session);
               return scoreInTurn(scorer, pictures.length, run.signal);
             });
+            const { defects } = run.snapshot;
+            const byHead = request.defectsBy !== 'students';
             const checkpoint = openCheckpoint(run, teacher.graphHash, preset.students);
             let students: TrainedStudents | undefined;
             if (!request.instant) {
               run.begin('students', `Training the two students, ${preset.students.steps} steps`);
               students = await trainStudents(classes, teacher, store, {
                 students: preset.students,
-                defects: run.snapshot.defects,
+                defects: byHead ? [] : defects,
                 seed: request.seed,
                 session: run.session,
                 checkpoint,
                 ...(watch !== undefined && { watch }),
                 ...loopOptions(run, preset.students.batch),
               });
+            }
+            if (byHead && defects.length > 0) {
+              const scorer = await TrainerScorer.open(teacher, store, memory, students, run.session);
+              try {
+                const scoreOf = async (picture: number): Promise<number> => {
+                  run.signal.throwIfAborted();
+                  return (await scorer.score(picture)).predScore;
+                };
+                const { heads, notices } = await fitDefectHeads(run.snapshot, teacher, store, scoreOf);
+                for (const notice of notices) run.report.notice(notice);
+                if (heads !== undefined) memory.defectHeads = heads;
+              } finally {
+                await scorer.close();
+              }
             }
             return {
               openScorer: () => TrainerScorer.open(teacher, store, memory, students, run.session),
@@ -76,7 +94,7 @@ export function embeddedRecipe(request: TrainingRequest, buildGraph = buildFused
                 notes: request.instant ? 'Instant mode: normal memory only, without the students.' : '',
                 constants: {
                   students: request.instant ? null : preset.students,
-                  ...describeDefects(run),
+                  ...(byHead ? describeHeads(run, memory) : describeDefects(run)),
                   search: preset.search,
                   memory: memoryDefaults,
                   fusion: fusionDefaults,
@@ -111,6 +129,15 @@ export function loopOptions({ openEngine, checkpointEvery, signal, report }: Run
 /** The manifest's note of labelled defects, where there were any. */
 export function describeDefects({ snapshot: { defects } }: Run): object {
   return defects.length > 0 ? { defects: { pictures: defects.length, share: defectShare } } : {};
+}
+
+/** The manifest's note of heads learned from labelled defects, by class: factor, weight and offset. */
+function describeHeads({ snapshot: { defects, classes } }: Run, { defectHeads }: FittedMemory): object {
+  if (defects.length === 0) return {};
+  const of = (c: number): number[] =>
+    defectHeads === undefined ? [1, 0, 0] : [defectHeads.factor[c]!, defectHeads.weight[c]!, defectHeads.offset[c]!];
+  const heads = Object.fromEntries(classes.map(({ name }, c) => [name, of(c)]));
+  return { defects: { pictures: defects.length, by: 'head', heads } };
 }
 
 function settle(request: TrainingRequest): EmbeddedPreset {

@@ -3,14 +3,20 @@ import type { DataKind } from './assignments.ts';
 import type { CachePrecision } from './feature-cache.ts';
 import type { EmbeddedPreset } from '../nn/presets.ts';
 
+/** `head`: a head over frozen scores and descriptors; `students`: y = 0 in their training. */
+export const defectWays = ['head', 'students'] as const;
+export type DefectsBy = (typeof defectWays)[number];
+
 /** What a training run is asked for, by the command line or the station. */
 export interface TrainingRequest {
   /** Picture folders or lists, see `readDataset`. */
   dataDirs: readonly string[];
   /** The folders are in semantic layout and these classes are normal, see `readDataset`. */
   normalClasses?: readonly string[];
-  /** Folders of known defects, off by default: the students see a few of them in each batch, see `findDefects`. */
+  /** Folders of known defects, off by default, see `findDefects`. */
   defectDirs?: readonly string[];
+  /** What learns from them, see docs/defects.md. Default: `head` with the embedded preset, which alone has one. */
+  defectsBy?: DefectsBy;
   preset: string;
   /** The same seed, pictures and thread count give the same model on the CPU. */
   seed: number;

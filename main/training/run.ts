@@ -68,9 +68,10 @@ export async function trainModel(
   const reading = readDataset(request.dataDirs, normalClasses === undefined ? {} : { normalClasses });
   const dataset = await untilAborted(reading, signal);
   for (const warning of dataset.warnings) report.warn(warning);
-  const defects = await findDefects(request.instant ? [] : (request.defectDirs ?? []), dataset.classes);
-  if (request.instant && request.defectDirs !== undefined) {
-    report.warn('An instant model has no students, and nothing else learns from defects: they are left out.');
+  const nobodyLearns = request.instant && request.defectsBy === 'students';
+  const defects = await findDefects(nobodyLearns ? [] : (request.defectDirs ?? []), dataset.classes);
+  if (nobodyLearns && request.defectDirs !== undefined) {
+    report.warn('An instant model has no students that could learn from defects: they are left out.');
   }
   const { learnsFromAll } = recipe;
   const snapshot = await takeSnapshot(
@@ -148,12 +149,19 @@ export async function trainModel(
   }
 }
 
-/** @throws UserError `presetUnknown` | `presetInstant` | `settingInvalid` */
+/** @throws UserError `presetUnknown` | `presetInstant` | `settingInvalid` | `defectsByPreset` */
 function recipeOf(request: TrainingRequest, { buildGraph }: Partial<TrainingParts>): Recipe {
   const preset = Object.hasOwn(presets, request.preset) ? presets[request.preset as keyof typeof presets] : undefined;
   if (preset === undefined) {
     const known = Object.keys(presets).join(', ');
     throw new UserError('presetUnknown', `There is no preset "${request.preset}".`, `Choose one of: ${known}.`);
+  }
+  if (preset.kind !== 'embedded' && request.defectsBy === 'head') {
+    throw new UserError(
+      'defectsByPreset',
+      `The preset "${request.preset}" has no head that learns from defects.`,
+      'Leave out --defects-by: its students learn from them.',
+    );
   }
   return preset.kind === 'embedded' ? embeddedRecipe(request, buildGraph) : paperRecipe(request);
 }

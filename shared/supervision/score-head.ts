@@ -105,7 +105,7 @@ export interface HeadGate {
 }
 
 /** Shares of golden good parts that a threshold may reject where recall is compared. */
-export const gateRates = [0, 0.05] as const;
+const gateRates = [0, 0.05] as const;
 
 /**
  * Refuses a head that finds fewer of the golden set's defects than the fused score does, at any of the rates. Defects that

@@ -1,11 +1,22 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rowOf } from '../../shared/linear-algebra.ts';
+import { createRandom } from '../../shared/random.ts';
 import { readDataset } from '../../main/datasets/read.ts';
+import { headTensors } from '../../main/detector/model-tensors.ts';
+import { openDetector } from '../../main/detector/open-detector.ts';
 import { studentDims } from '../../main/detector/student-tensors.ts';
+import { applyDefectHeads } from '../../main/nn/embedded-detector.ts';
+import { tf } from '../../main/nn/tf.ts';
+import { readPicture } from '../../main/pictures/decode.ts';
+import { preparePicture } from '../../main/pictures/prepare.ts';
 import { findDefects } from '../../main/training/defects.ts';
+import type { TeacherFeatures } from '../../main/training/feature-cache.ts';
+import { fitDefectHeads } from '../../main/training/fit-defect-heads.ts';
 import { trainModel } from '../../main/training/run.ts';
-import { takeSnapshot } from '../../main/training/snapshot.ts';
+import { takeSnapshot, type RunClass } from '../../main/training/snapshot.ts';
+import '../nn/cpu-backend.ts';
 import { BatchMaker, fitStandardisers, trainingPictures } from '../../main/training/student-batches.ts';
 import { InventedFeatures, smallClasses, smallEntry, smallStudents } from './small-students.ts';
 import { ignore, never, openPackage, papers, pictures, twoParts, Workplace } from './small-data.ts';
@@ -126,8 +137,8 @@ describe('a snapshot with defects', () => {
   });
 });
 
-it('a model trained with defects says so, has other students, and the same memory and snapshot', async () => {
-  const one = { dataDirs: [path.join(data, twoParts[0])], instant: false, steps: 2 };
+it('a model whose students learn from defects says so, has other students, and the same memory and snapshot', async () => {
+  const one = { dataDirs: [path.join(data, twoParts[0])], instant: false, steps: 2, defectsBy: 'students' } as const;
   const plain = place.request(one);
   const taught = place.request({ ...one, defectDirs: [path.join(papers, twoParts[0], 'test', 'impurity')] });
   await trainModel(plain, ignore, never);
@@ -149,3 +160,111 @@ it('a model trained with defects says so, has other students, and the same memor
   expect(warnings.join()).toContain('they are left out');
   expect(Buffer.compare((await openPackage(told.out)).graph, (await openPackage(instant.out)).graph)).toBe(0);
 }, 300_000);
+
+describe('a head over frozen scores and descriptors', () => {
+  const dims = 30;
+  const random = createRandom(4);
+  const vectors = new Map<number, Float32Array>();
+  /** 40 good pictures, ten of them held out; six defects that shift every fifth dimension. */
+  for (let picture = 0; picture < 46; picture++) {
+    const shift = picture < 40 ? 0 : 4;
+    vectors.set(
+      picture,
+      Float32Array.from({ length: dims }, (_, k) => 3 + random.normal() + (k % 5 === 0 ? shift : 0)),
+    );
+  }
+  const layout = { headPart: { from: 2, to: dims } };
+  const store = {
+    get: (picture: number) => Promise.resolve({ vector: vectors.get(picture)! } as TeacherFeatures),
+  };
+  const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+  const classOf = (name: string, first: number, count: number): RunClass => ({
+    name,
+    pictures: range(first, first + count),
+    split: { heldOut: range(0, count / 4), training: range(count / 4, count) },
+    calibration: [],
+  });
+  const classes = [classOf('a', 0, 20), classOf('b', 20, 20)];
+  const defects = range(40, 46).map((picture) => ({ picture, classIndex: 0 }));
+  /** The fused score does not see these defects. */
+  const blind = (picture: number): Promise<number> => Promise.resolve(2 + ((picture * 7) % 5) / 5);
+
+  it('learns the direction of defects that the fused score does not see; other classes stay as they are', async () => {
+    const { heads, notices } = await fitDefectHeads({ classes, defects }, layout, store, blind);
+    expect(notices).toEqual([expect.stringMatching(/^"a": of the labelled defects, .* 6 of 6 lie above/)]);
+    expect(heads!.weight[0]).toBeGreaterThan(0.5);
+    expect([heads!.factor[1], heads!.weight[1], heads!.offset[1]]).toEqual([1, 0, 0]);
+    expect(rowOf(heads!.towards, 1).every((value) => value === 0)).toBe(true);
+    // The tensors say what the numbers say.
+    const tensors = headTensors(heads!);
+    const apply = async (picture: number, c: number): Promise<number> =>
+      applyDefectHeads(
+        tf.tensor1d([await blind(picture)]),
+        tf.tensor2d(vectors.get(picture)!.slice(2), [1, dims - 2]),
+        tf.tensor1d([c], 'int32'),
+        tensors,
+      ).dataSync()[0]!;
+    const shown = await Promise.all(defects.map(({ picture }) => apply(picture, 0)));
+    const good = await Promise.all(classes[0]!.pictures.map((picture) => apply(picture, 0)));
+    expect(Math.min(...shown)).toBeGreaterThan(Math.max(...good));
+    expect(await apply(25, 1)).toBeCloseTo(await blind(25), 6);
+  });
+
+  it('one labelled defect, or hardly a good picture held out, teaches nothing, and that is said', async () => {
+    const one = await fitDefectHeads({ classes, defects: defects.slice(0, 1) }, layout, store, blind);
+    expect(one).toEqual({ heads: undefined, notices: [expect.stringContaining('too few to learn from')] });
+    const learned = classes.map((own) => ({ ...own, split: { heldOut: [], training: range(0, 20) } }));
+    const { heads } = await fitDefectHeads({ classes: learned, defects }, layout, store, blind);
+    expect(heads).toBeUndefined();
+  });
+
+  it('is in the model: labelled kinds score higher, the other class exactly as before', async () => {
+    const larger = await Workplace.make('defect-heads');
+    try {
+      let dir = '';
+      for (const part of twoParts) dir = await larger.part(part, { 'train/good': 12, 'test/impurity': 2 });
+      const plain = larger.request({ dataDirs: [dir], instant: true });
+      const told = larger.request({
+        dataDirs: [dir],
+        instant: true,
+        defectDirs: [path.join(papers, twoParts[0], 'test', 'impurity')],
+      });
+      await trainModel(plain, ignore, never);
+      await trainModel(told, ignore, never);
+      const b = await openPackage(told.out);
+      const { heads, by, pictures: count } = b.manifest.preset.constants['defects'] as unknown as HeadNote;
+      expect([by, count, heads[twoParts[1]]]).toEqual(['head', 8, [1, 0, 0]]);
+      expect(heads[twoParts[0]]![1]).toBeGreaterThan(0);
+      const scores = async (model: string): Promise<number[]> => {
+        const detector = await openDetector(model, { engine: 'cpu', threads: 1 });
+        const out: number[] = [];
+        for (const part of twoParts) {
+          for (const file of await pictures(part, 'test/impurity', 2)) {
+            const [found] = await detector.inspect([
+              preparePicture(await readPicture(file), { size: detector.inputSize }),
+            ]);
+            out.push(found!.predScore);
+          }
+        }
+        await detector.close();
+        return out;
+      };
+      const [before, after] = [await scores(plain.out), await scores(told.out)];
+      expect(after.slice(0, 2)).not.toEqual(before.slice(0, 2));
+      expect(after.slice(2)).toEqual(before.slice(2).map((score) => expect.closeTo(score, 5) as number));
+    } finally {
+      await larger.remove();
+    }
+  }, 300_000);
+
+  it('a paper preset has none', async () => {
+    const asked = place.request({ dataDirs: [data], instant: false, preset: 'paper-small', defectsBy: 'head' });
+    await expect(trainModel(asked, ignore, never)).rejects.toMatchObject({ code: 'defectsByPreset' });
+  });
+});
+
+interface HeadNote {
+  by: string;
+  pictures: number;
+  heads: Record<string, number[]>;
+}

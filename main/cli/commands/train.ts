@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { EngineName } from '../../detector/detector.ts';
 import { cachePrecisions, type CachePrecision } from '../../training/feature-cache.ts';
 import { dataKinds, parseAssignments, type DataKind } from '../../training/assignments.ts';
-import type { TrainingRequest } from '../../training/request.ts';
+import { defectWays, type DefectsBy, type TrainingRequest } from '../../training/request.ts';
 import type { TrainingEvent, TrainingPhase } from '../../../shared/training-events.ts';
 import {
   addCommand,
@@ -25,6 +25,7 @@ interface TrainOptions extends Omit<EngineOptions, 'engine'> {
   out: string;
   shots?: number;
   defects?: string[];
+  defectsBy?: DefectsBy;
   steps?: number;
   resume: boolean;
   instant: boolean;
@@ -73,7 +74,13 @@ export function addTrainCommand(program: Command, context: CommandContext): void
     .option('--cache-limit <GiB>', 'most that the feature cache may hold', parseGibibytes)
     .option('--seed <number>', 'the same seed gives the same model', parseSeed, 0)
     .option('--shots <count>', 'use this many good pictures of each class only', parseCount)
-    .option('--defects <dir>', 'known defects, a folder per class; the students see a few; may be given again', collect)
+    .option('--defects <dir>', 'learn from known defects, too, a folder per class; may be given again', collect)
+    .addOption(
+      new Option(
+        '--defects-by <way>',
+        'what learns from them: a head over frozen scores (default, embedded preset), or the students',
+      ).choices(defectWays),
+    )
     .option('--steps <count>', 'training steps of the students', parseCount)
     .option('--instant', 'normal memory only, without the students', false)
     .option('--resume', 'go on from the last checkpoint of the same training', false);
