@@ -61,7 +61,10 @@ export function probeProvider(name: ProviderName): Promise<ProviderReport> {
     (error: unknown) => ({
       name,
       available: false,
-      reason: (error instanceof Error ? error.message : String(error)).trim(),
+      // Not where in ONNX Runtime's source it was found, nor the condition written there.
+      reason: (error instanceof Error ? error.message : String(error))
+        .trim()
+        .replace(/^\S+\.(?:cc|h):\d+ .*? was false\. /s, ''),
       remedy: remedies[name],
     }),
   );

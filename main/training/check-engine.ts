@@ -6,22 +6,25 @@ import { paperModelOptions, presets } from '../nn/presets.ts';
 import { miningRank } from '../nn/schedule.ts';
 import { makeTrainingStep, type TrainingStep } from '../nn/training-step.ts';
 import { openOrtEngine, type OrtEngineOptions } from '../runtime/ort-engine.ts';
-import type { EngineDescription, StepInputs } from '../runtime/training-engine.ts';
+import { openTfjsEngine } from '../runtime/tfjs-engine.ts';
+import type { EngineDescription, StepInputs, TrainingEngine } from '../runtime/training-engine.ts';
 
 /** Largest difference from the processor's results that counts as rounding. */
 export const engineTolerance = 1e-3;
 
-/** What an engine makes of the training step, held against the processor. */
+/** What an engine makes of the training step, held against another one. */
 export interface EngineCheck {
   engine: EngineDescription;
+  /** What it is held against: ONNX Runtime on the processor, and for that one itself TensorFlow.js. */
+  reference: EngineDescription;
   /** Largest difference of a reported number (loss, both errors, gradient norm) over all steps, either form. */
   lossDifference: number;
   /** Largest difference of a weight after the last step, either form. */
   weightDifference: number;
   /** Whether both are within {@link engineTolerance}. */
   agrees: boolean;
-  /** Median time of one step of a middle-sized model, milliseconds, by form; the same on the processor beside it. */
-  stepMs: { stepwise: number; loop: number; cpu: number };
+  /** Median time of one step of a middle-sized model, milliseconds, by form; on the processor beside it, unless it is that. */
+  stepMs: { stepwise: number; loop: number; cpu: number | null };
 }
 
 /** Steps that the results are compared over. */
@@ -37,7 +40,7 @@ interface Subject {
 
 /**
  * Trains a tiny pair of the paper's students for a few steps on an execution provider, step by step and in the Loop form,
- * compares every number with the processor's, then times a middle-sized pair.
+ * compares every number with the processor's (the processor's with TensorFlow.js), then times a middle-sized pair.
  * @param provider execution provider by name
  * @param options.rounds timed runs of each form
  * @throws UserError `providerAbsent` when it doesn't work here; Error when the provider can't run the step
@@ -50,7 +53,10 @@ export async function checkTrainingEngine(
   const tiny = subject({ width: 32, heads: 2, blocks: 2, side: 4, batch: 4, steps: comparedSteps });
   const { engine, scalars, state } = await train(tiny, { ...session, provider, mode: 'stepwise' });
   const looped = await train(tiny, { ...session, provider, mode: 'loop' });
-  const reference = await train(tiny, { ...session, provider: 'cpu', mode: 'stepwise' });
+  const isProcessor = engine.provider === 'cpu';
+  const reference = isProcessor
+    ? await use(await openTfjsEngine(tiny.step, tiny.initial), tiny.inputs)
+    : await train(tiny, { ...session, provider: 'cpu', mode: 'stepwise' });
   let lossDifference = 0;
   let weightDifference = 0;
   for (const found of [{ scalars, state }, looped]) {
@@ -69,13 +75,14 @@ export async function checkTrainingEngine(
   const middle = subject({ width: 192, heads: 3, blocks: 4, side: 14, batch: 4, steps: loopSteps });
   return {
     engine,
+    reference: reference.engine,
     lossDifference,
     weightDifference,
     agrees: lossDifference <= engineTolerance && weightDifference <= engineTolerance,
     stepMs: {
       stepwise: await time(middle, { ...session, provider, mode: 'stepwise' }, rounds),
       loop: await time(middle, { ...session, provider, mode: 'loop' }, rounds),
-      cpu: await time(middle, { ...session, provider: 'cpu', mode: 'stepwise' }, rounds),
+      cpu: isProcessor ? null : await time(middle, { ...session, provider: 'cpu', mode: 'stepwise' }, rounds),
     },
   };
 }
@@ -85,11 +92,17 @@ function worst(before: number, difference: number): number {
   return Number.isNaN(difference) ? Infinity : Math.max(before, Math.abs(difference));
 }
 
-async function train(
-  { step, initial, inputs }: Subject,
-  options: OrtEngineOptions,
-): Promise<{ engine: EngineDescription; scalars: Record<string, number>[]; state: Map<string, Float32Array> }> {
-  const engine = await openOrtEngine(step, initial, options);
+interface Trained {
+  engine: EngineDescription;
+  scalars: Record<string, number>[];
+  state: Map<string, Float32Array>;
+}
+
+async function train({ step, initial, inputs }: Subject, options: OrtEngineOptions): Promise<Trained> {
+  return use(await openOrtEngine(step, initial, options), inputs);
+}
+
+async function use(engine: TrainingEngine, inputs: readonly StepInputs[]): Promise<Trained> {
   try {
     const scalars = await engine.runSteps(inputs);
     return { engine: engine.describe(), scalars, state: await engine.readState() };
