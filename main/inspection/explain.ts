@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { decide, type DetectionResult, type Thresholds } from '../../shared/detection.ts';
+import { judge } from '../../shared/calibration/unknown-class.ts';
+import type { DetectionResult, Thresholds } from '../../shared/detection.ts';
+import { UserError } from '../../shared/errors.ts';
 import { cloneInto, fillFromSurroundings, type FilledPicture } from '../../shared/explanation/fill.ts';
 import { dilate, hotRegions, onPicture } from '../../shared/explanation/regions.ts';
 import type { Counterfactual, Explanation, ScoreShares } from '../../shared/explanation/types.ts';
@@ -52,7 +54,7 @@ export function explain(record: InspectionRecord): string {
 
 /** What an explanation is put together from. */
 export interface ExplanationParts {
-  detector: Pick<Detector, 'inspect' | 'normalPicture'>;
+  detector: Pick<Detector, 'inspect' | 'normalPicture' | 'unknownClass'>;
   thresholds: Thresholds;
   /** The judged picture's size in pixels (the region, where one is set). */
   picture: { width: number; height: number };
@@ -75,7 +77,7 @@ export async function explainPart(
   result: DetectionResult,
   { detector, thresholds, picture, mmPerPx, readNormal, counterfactuals = 1 }: ExplanationParts,
 ): Promise<Explanation> {
-  const verdict = decide(result.predScore, thresholds);
+  const { verdict, statement } = judge(result, thresholds, detector.unknownClass);
   const shares = scoreShares({
     localScore: scoreOrNull(result.localScore),
     semanticScore: scoreOrNull(result.semanticScore),
@@ -96,14 +98,21 @@ export async function explainPart(
     if (normal !== undefined) filled.push(['nearestNormal', cloneInto(prepared, hidden, normal.data)]);
     for (const [replacedBy, seen] of filled) {
       const pixelHash = createHash('sha256').update(seen.data).digest('hex');
-      const predScore = (await detector.inspect([{ ...seen, pixelHash }]))[0]?.predScore ?? Number.NaN;
-      const entry = { replacedBy, region, predScore, verdict: decide(predScore, thresholds) };
+      const seenSo = (await detector.inspect([{ ...seen, pixelHash }]))[0];
+      if (seenSo === undefined) throw new UserError('detectorFailed', 'The detector gave no result.');
+      const { predScore } = seenSo;
+      const entry = {
+        replacedBy,
+        region,
+        predScore,
+        verdict: judge(seenSo, thresholds, detector.unknownClass).verdict,
+      };
       without.push({ ...entry, phrase: counterfactualPhrase(entry, result, regions[region]!) });
     }
   }
   return {
     verdict,
-    summary: summaryPhrase(verdict, shares, 'The score is not a number.'),
+    summary: summaryPhrase(verdict, shares, statement?.text),
     shares,
     reasons: reasonPhrases(shares),
     scale: { review: thresholds.review, fail: thresholds.fail },

@@ -33,6 +33,10 @@ interface RunRequest {
 /** Faults that the station sets and clears itself; the others are the process's. */
 const ownFaults = ['inferenceDown', 'modelUnusable'];
 
+/** A run that ended by itself is started again after this long, then after twice as long each time. */
+const firstRetryMs = 2000;
+const longestRetryMs = 60_000;
+
 /** What the runs stand on. */
 export interface RunParts {
   states: FeedStates;
@@ -229,19 +233,30 @@ export class FeedRuns {
     if (fault !== null) run.raise(fault);
     const request = this.#requests.get(projectId);
     this.#states.tellNow(projectId);
-    if (request === undefined) return;
-    // It ended by itself: what failed may be over by then.
+    if (request !== undefined) this.#startAgain(projectId, request, fault, firstRetryMs);
+  }
+
+  /** A run that ended by itself: what failed may be over in a while. It's tried until somebody stops it. */
+  #startAgain(projectId: string, request: RunRequest, fault: FeedFault | null, delayMs: number): void {
+    const run = this.#states.of(projectId);
     setTimeout(() => {
       const peer = this.#supervisor().current;
-      if (this.#requests.get(projectId) !== request || peer === undefined) return;
+      // Stopped, or taken up by a new process, which does this itself.
+      if (this.#requests.get(projectId) !== request || peer === undefined || run.isUp) return;
       this.#startRun(projectId, peer).then(
         () => {
           if (fault !== null) run.clear(fault.code);
           this.#states.tellNow(projectId);
         },
-        () => undefined,
+        (error: unknown) => {
+          if (error instanceof UserError && error.code === 'processStopped') return;
+          run.clear('modelUnusable');
+          run.raise(modelFault(this.#context, projectId, error));
+          this.#states.tellNow(projectId);
+          this.#startAgain(projectId, request, fault, Math.min(2 * delayMs, longestRetryMs));
+        },
       );
-    }, 2000).unref();
+    }, delayMs).unref();
   }
 
   /** The process is gone; it is being started again. */

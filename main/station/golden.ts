@@ -1,8 +1,9 @@
 import { auroc } from '../../shared/metrics/ranking.ts';
-import { decide, type Thresholds, type Verdict } from '../../shared/detection.ts';
+import { heedClass } from '../../shared/calibration/unknown-class.ts';
+import { classLimitOf } from '../../shared/calibration/unknown-limit.ts';
+import { decide, type Verdict } from '../../shared/detection.ts';
 import type { ClassMetrics, StationModel } from '../../shared/station/domain.ts';
-import type { ScoredPicture } from '../processes/inference-protocol.ts';
-import type { TrainingPicture } from '../store/types.ts';
+import type { PictureScore, TrainingPicture } from '../store/types.ts';
 import type { StationContext } from './context.ts';
 import type { FeedService } from './feed.ts';
 
@@ -46,8 +47,7 @@ export function isLabelled(picture: TrainingPicture): picture is LabelledPicture
 }
 
 /** Scores that are being computed, by model. */
-const underWay = new Map<string, Promise<Map<string, StoredScore>>>();
-type StoredScore = Pick<ScoredPicture, 'predScore' | 'verdict'>;
+const underWay = new Map<string, Promise<PictureScore[]>>();
 
 /** Has pictures scored, tells how far it is, and keeps the scores. */
 async function scoreMissing(
@@ -55,14 +55,14 @@ async function scoreMissing(
   feeds: Pick<FeedService, 'score'>,
   model: StationModel,
   missing: readonly TrainingPicture[],
-): Promise<Map<string, StoredScore>> {
+): Promise<PictureScore[]> {
   const total = missing.length;
   const tell = (done: number): void => emit({ type: 'scoring', modelId: model.id, done, total });
   tell(0);
   try {
     const scored = await feeds.score(model, missing, (done) => done < total && tell(done));
     store.pictures.setScores(model.id, scored);
-    return new Map(scored.map(({ sha256, predScore, verdict }) => [sha256, { predScore, verdict }]));
+    return scored;
   } finally {
     tell(total);
   }
@@ -87,24 +87,31 @@ export async function scoresOf(
     const work = scoreMissing(context, feeds, model, missing);
     underWay.set(model.id, work);
     try {
-      for (const [sha256, score] of await work) known.set(sha256, score);
+      for (const score of await work) known.set(score.sha256, score);
     } finally {
       if (underWay.get(model.id) === work) underWay.delete(model.id);
     }
   }
-  // Scores stay; verdicts move with the thresholds.
-  const changed = store.models.thresholdHistory(model.id).length > 0;
-  return new Map(
-    pictures.map(({ sha256 }) => {
-      const { predScore, verdict } = known.get(sha256) ?? { predScore: null, verdict: null };
-      return [sha256, judged(predScore, verdict, changed ? model.thresholds : null)];
-    }),
-  );
+  const judgeNow = judgeOf(context, model);
+  return new Map(pictures.map(({ sha256 }) => [sha256, judgeNow(known.get(sha256))]));
 }
 
-function judged(predScore: number | null, verdict: Verdict | null, thresholds: Thresholds | null): JudgedScore {
-  if (predScore === null) return { predScore: NaN, verdict: 'noDecision' };
-  return { predScore, verdict: thresholds === null ? (verdict ?? 'noDecision') : decide(predScore, thresholds) };
+const undecided: JudgedScore = { predScore: NaN, verdict: 'noDecision' };
+
+/** How the line would judge a stored score now: scores stay, thresholds and the limit of unknown classes move. */
+function judgeOf(
+  { store }: StationContext,
+  { id, thresholds, unknownClass }: StationModel,
+): (score: PictureScore | undefined) => JudgedScore {
+  const changed = store.models.thresholdHistory(id).length > 0;
+  const limit = classLimitOf(unknownClass);
+  return (score) => {
+    if (score === undefined || score.predScore === null) return undecided;
+    const { predScore, className, classDistance } = score;
+    const verdict = changed ? decide(predScore, thresholds) : (score.verdict ?? 'noDecision');
+    const known = { classDistance: classDistance ?? NaN, className: className ?? '' };
+    return { predScore, verdict: heedClass(verdict, known, limit).verdict };
+  };
 }
 
 /** Figures of labelled pictures class by class; rates as the line would see them. */
@@ -116,7 +123,7 @@ export function metricsOf(
   return classNames.map((className) => {
     const own = pictures
       .filter((picture) => picture.className === className)
-      .map(({ sha256, gtLabel }) => ({ gtLabel, ...(scores.get(sha256) ?? judged(null, null, null)) }));
+      .map(({ sha256, gtLabel }) => ({ gtLabel, ...(scores.get(sha256) ?? undecided) }));
     const good = own.filter(({ gtLabel }) => gtLabel === 'pass');
     const bad = own.filter(({ gtLabel }) => gtLabel === 'fail');
     const scored = own.filter(({ predScore }) => Number.isFinite(predScore));
@@ -140,16 +147,14 @@ export function metricsOf(
  */
 export function measureAgain(context: StationContext, modelId: string): void {
   const { store } = context;
-  const { projectId, classes, thresholds } = store.models.get(modelId);
+  const model = store.models.get(modelId);
+  const { projectId, classes } = model;
   const golden = goldenPictures(context, projectId).filter(({ className }) => classes.includes(className));
   const known = store.pictures.scores(modelId);
   if (golden.length === 0 || golden.some(({ sha256 }) => !known.has(sha256))) return;
-  const changed = store.models.thresholdHistory(modelId).length > 0;
-  const scores = golden.map(({ sha256 }): [string, JudgedScore] => {
-    const { predScore, verdict } = known.get(sha256)!;
-    return [sha256, judged(predScore, verdict, changed ? thresholds : null)];
-  });
-  store.models.setMetrics(modelId, metricsOf(golden, new Map(scores)));
+  const judgeNow = judgeOf(context, model);
+  const scores = new Map(golden.map(({ sha256 }) => [sha256, judgeNow(known.get(sha256))]));
+  store.models.setMetrics(modelId, metricsOf(golden, scores));
 }
 
 /** How well a model tells the golden pictures apart, from the scores that are stored; null without either kind. */

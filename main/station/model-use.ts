@@ -6,7 +6,6 @@ import { faultOf } from '../processes/fault.ts';
 import type { FeedFault, ModelUse } from '../processes/inference-protocol.ts';
 import { partitionThreads } from '../processes/threads.ts';
 import type { StationContext } from './context.ts';
-import { modelGeometry } from './model-geometry.ts';
 import { overrideNote } from './model-gates.ts';
 import { readSettings } from './settings.ts';
 
@@ -27,7 +26,7 @@ export function modelUse(context: StationContext, model: StationModel, threads: 
     thresholds: changed ? model.thresholds : null,
     ...(unknownClass !== undefined && { unknownClass }),
     ...(model.override && { note: overrideNote(model.version, model.override) }),
-    geometry: modelGeometry(context, model),
+    geometry: model.geometry,
     engine: readSettings(context).engine,
     threads,
   };

@@ -16,7 +16,7 @@ import type { StationContext } from './context.ts';
 import type { FeedService } from './feed.ts';
 import { goldenPictures, goodUnseenPictures, metricsOf, type JudgedScore } from './golden.ts';
 import { checkGates } from './model-gates.ts';
-import { keepGeometry, projectGeometry } from './model-geometry.ts';
+import { projectGeometry } from './model-geometry.ts';
 import type { ShadowHandlers } from './shadow.ts';
 import { checkSecret, signedDetails, type IsSecretOf } from './sign.ts';
 
@@ -114,7 +114,6 @@ export class ModelService {
     const path = store.files.modelPath(fileName);
     await writeFileAtomic(path, createReadStream(packagePath) as AsyncIterable<Uint8Array>);
     try {
-      await keepGeometry(path, origin.geometry);
       const golden = goldenPictures(this.#context, projectId);
       const good = goodUnseenPictures(this.#context, projectId, this.#learned(found, origin.snapshotId), golden);
       const { geometry } = origin;
@@ -138,6 +137,7 @@ export class ModelService {
           trainingMs: origin.trainingMs,
           metrics: metricsOf(golden, scores),
           note: origin.note,
+          geometry,
           unknownClass:
             packagedUnknownClass(found.calibration) ??
             unknownClassOf(scored.filter(({ sha256 }) => good.all.has(sha256))),

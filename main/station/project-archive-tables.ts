@@ -82,7 +82,14 @@ export const archiveTables = {
     basis: text,
     reason: text,
   }),
-  picture_scores: z.strictObject({ model_id: key, sha256, pred_score: number, verdict: textOrNull }),
+  picture_scores: z.strictObject({
+    model_id: key,
+    sha256,
+    pred_score: number,
+    verdict: textOrNull,
+    class_name: textOrNull,
+    class_distance: number,
+  }),
   studies: z.strictObject({
     id: key,
     name: text,

@@ -34,6 +34,7 @@ const body = stationModel.pick({
   metrics: true,
   parity: true,
   note: true,
+  geometry: true,
   unknownClass: true,
   override: true,
 });

@@ -166,7 +166,15 @@ export class PartStore {
     if (isNew) this.#labels.refresh(row.project_id, sha256);
     const known = this.#database.value('SELECT 1 FROM models WHERE id = ?', decision.modelId ?? '') !== undefined;
     if (known && decision.modelId !== null)
-      this.#pictures.setScores(decision.modelId, [{ sha256, predScore: numberOrNull(decision.predScore), verdict }]);
+      this.#pictures.setScores(decision.modelId, [
+        {
+          sha256,
+          predScore: numberOrNull(decision.predScore),
+          verdict,
+          className,
+          classDistance: numberOrNull(decision.classDistance ?? null),
+        },
+      ]);
   }
 
   /** All outputs have heard of the verdict. */

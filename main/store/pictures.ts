@@ -1,12 +1,18 @@
 import { existsSync } from 'node:fs';
-import type { Verdict } from '../../shared/detection.ts';
 import { UserError } from '../../shared/errors.ts';
 import type { PictureUse, StationPicture } from '../../shared/station/domain.ts';
 import type { ChannelInput } from '../../shared/ipc/contract.ts';
 import type { Database, SqlValue } from './database.ts';
 import { newId, type StationFiles } from './files.ts';
 import type { NormalSnapshot } from '../../shared/ipc/projects.ts';
-import type { NewPictureFile, NewProjectPicture, StoredPictureFile, StoredSnapshot, TrainingPicture } from './types.ts';
+import type {
+  NewPictureFile,
+  NewProjectPicture,
+  PictureScore,
+  StoredPictureFile,
+  StoredSnapshot,
+  TrainingPicture,
+} from './types.ts';
 
 type ListQuery = ChannelInput<'pictures.list'>;
 
@@ -286,28 +292,29 @@ export class PictureStore {
   }
 
   /** A model's scores of pictures; each replaces the one before. */
-  setScores(
-    modelId: string,
-    scores: readonly { sha256: string; predScore: number | null; verdict: Verdict | null }[],
-  ): void {
+  setScores(modelId: string, scores: readonly PictureScore[]): void {
     this.#database.transaction(() => {
-      for (const { sha256, predScore, verdict } of scores)
+      for (const { sha256, predScore, verdict, className, classDistance } of scores)
         this.#database.run(
-          'INSERT OR REPLACE INTO picture_scores(model_id, sha256, pred_score, verdict) VALUES (?, ?, ?, ?)',
+          `INSERT OR REPLACE INTO picture_scores(model_id, sha256, pred_score, verdict, class_name, class_distance)
+           VALUES (?, ?, ?, ?, ?, ?)`,
           modelId,
           sha256,
           predScore,
           verdict,
+          className,
+          classDistance,
         );
     });
   }
 
   /** A model's scores by picture. */
-  scores(modelId: string): Map<string, { predScore: number | null; verdict: Verdict | null }> {
-    const rows = this.#database.all<{ sha256: string; predScore: number | null; verdict: Verdict | null }>(
-      'SELECT sha256, pred_score AS predScore, verdict FROM picture_scores WHERE model_id = ?',
+  scores(modelId: string): Map<string, PictureScore> {
+    const rows = this.#database.all<PictureScore>(
+      `SELECT sha256, pred_score AS predScore, verdict, class_name AS className, class_distance AS classDistance
+       FROM picture_scores WHERE model_id = ?`,
       modelId,
     );
-    return new Map(rows.map(({ sha256, ...score }) => [sha256, score]));
+    return new Map(rows.map((score) => [score.sha256, score]));
   }
 }

@@ -183,6 +183,8 @@ CREATE TABLE picture_scores (
   sha256 TEXT NOT NULL,
   pred_score REAL,
   verdict TEXT,
+  class_name TEXT,
+  class_distance REAL,
   PRIMARY KEY (model_id, sha256)
 ) STRICT, WITHOUT ROWID;
 

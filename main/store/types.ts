@@ -150,8 +150,12 @@ export type NewModel = Omit<StationModel, 'version' | 'state'> & {
 /** A model's score of a picture. */
 export interface PictureScore {
   sha256: string;
+  /** Null: none could be had. */
   predScore: number | null;
   verdict: Verdict | null;
+  /** Class the model took it for, and how far it is from it; null: none could be had. */
+  className: string | null;
+  classDistance: number | null;
 }
 
 export interface ThresholdChange {

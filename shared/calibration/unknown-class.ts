@@ -20,6 +20,7 @@ export interface UnknownClassThreshold {
   statement: Sentence;
 }
 
+/** No limit: why, and how many more good parts would give one. */
 export interface UnknownClassRefusal {
   ok: false;
   reason: Sentence;
@@ -28,6 +29,7 @@ export interface UnknownClassRefusal {
   reachable: UnknownClassThreshold | null;
 }
 
+/** Settings of {@link unknownClassThreshold}. */
 export interface UnknownClassOptions {
   /** Largest share of known parts that may be taken for unknown. Default 0.01. */
   rate?: number;
@@ -148,7 +150,15 @@ export function judge(
   thresholds: Thresholds,
   unknown?: Pick<UnknownClassThreshold, 'value' | 'scales' | 'otherScale'>,
 ): Judgement {
-  const verdict = decide(result.predScore, thresholds);
+  return heedClass(decide(result.predScore, thresholds), result, unknown);
+}
+
+/** `judge` where the score's own verdict is known already. */
+export function heedClass(
+  verdict: Verdict,
+  result: Pick<DetectionResult, 'classDistance'> & Partial<Pick<DetectionResult, 'className'>>,
+  unknown?: Pick<UnknownClassThreshold, 'value' | 'scales' | 'otherScale'>,
+): Judgement {
   if (verdict === 'noDecision') return { verdict, reason: 'scoreNotFinite', statement: sentence('scoreNotFinite') };
   if (unknown === undefined) return { verdict };
   const { classDistance } = result;

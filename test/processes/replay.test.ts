@@ -3,7 +3,6 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { realServices } from '../../main/cli/services.ts';
 import { exportHistory } from '../../main/station/history-export.ts';
-import { keepGeometry } from '../../main/station/model-geometry.ts';
 import { runCli } from '../cli/fakes.ts';
 import { papers, StationRig } from './station-rig.ts';
 
@@ -29,7 +28,11 @@ test(
     const rectangle = { shape: 'rectangle', x: 0.1, y: 0.05, width: 0.8, height: 0.85 } as const;
     const ignore = [{ ...rectangle, x: 0.6, y: 0.6, width: 0.3, height: 0.3 }];
     const { id } = rig.store.models.active(projectId)!;
-    await keepGeometry(rig.store.models.path(id), { region: rectangle, ignore });
+    rig.store.database.run(
+      "UPDATE models SET body = json_set(body, '$.geometry', json(?)) WHERE id = ?",
+      JSON.stringify({ region: rectangle, ignore }),
+      id,
+    );
     rig.store.recipes.save({ ...recipe!, region: { ...rectangle, width: 0.2 }, ignore: [] });
     const folder = path.join(rig.root, 'dropped');
     await mkdir(folder);

@@ -5,7 +5,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TrainingState } from '../../shared/ipc/training.ts';
 import { removeBundles } from '../../main/processes/process-entry.ts';
-import { modelGeometry } from '../../main/station/model-geometry.ts';
 import { systemCaller } from '../../main/store/types.ts';
 import { StationRig } from './station-rig.ts';
 
@@ -161,7 +160,7 @@ test(
     expect(current()).toMatchObject({ state: 'finished', error: null });
     const model = rig.store.models.get(current().modelId!);
     rig.store.recipes.save({ ...recipe!, region: null, updatedAt: '2099-01-02T00:00:00.000Z' });
-    expect(modelGeometry(rig.context, model)).toEqual({ region, ignore: [] });
+    expect(model.geometry).toEqual({ region, ignore: [] });
   },
   patience,
 );

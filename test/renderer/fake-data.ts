@@ -117,6 +117,7 @@ export function makeData(sample: readonly SamplePicture[]) {
     })),
     parity: { maxAbsDifference: 3.1e-6, verdictFlips: 0, pictures: 24 },
     note: '',
+    geometry: { region: null, ignore: [] },
   }));
   const recipes: Recipe[] = [
     {

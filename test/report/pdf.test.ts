@@ -146,6 +146,7 @@ const model: StationModel = {
   ],
   parity: { maxAbsDifference: 1.2e-5, verdictFlips: 0, pictures: 32 },
   note: '',
+  geometry: { region: null, ignore: [] },
 };
 
 describe('printed reports', () => {

@@ -15,6 +15,7 @@ import { newId } from '../../main/store/files.ts';
 import { projectRoot } from '../../main/system/project-root.ts';
 import { isFound, tamper } from '../audit/tamper.ts';
 import { runCli } from '../cli/fakes.ts';
+import { newModel } from '../store/new-model.ts';
 import { testStation, type TestStation } from './station-context.ts';
 
 let root: string;
@@ -40,23 +41,9 @@ const isSecretOf = (_: Caller, secret: string | null): Promise<boolean> => Promi
 function addModel(projectId: string): string {
   const id = newId();
   station.store.models.add({
-    id,
-    projectId,
-    fileName: `${id}.twin`,
-    modelHash: 'a'.repeat(64),
-    preset: 'instant',
+    ...newModel(projectId, id),
     classes: ['tile'],
-    snapshotId: 'none',
-    pictures: 1,
-    createdAt: '2026-03-02T08:00:00.000Z',
-    createdBy: 'test',
-    engine: 'cpu',
-    trainingMs: 1,
-    thresholds: { review: 1, fail: 2 },
-    basis: '',
-    metrics: [],
     parity: { maxAbsDifference: 1, verdictFlips: 1, pictures: 1 },
-    note: '',
   });
   return id;
 }

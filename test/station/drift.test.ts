@@ -14,6 +14,7 @@ import { FeedService } from '../../main/station/feed.ts';
 import { exportHistory } from '../../main/station/history-export.ts';
 import { newId } from '../../main/store/files.ts';
 import { openStore, type Store } from '../../main/store/store.ts';
+import { newModel } from '../store/new-model.ts';
 import { LocalHost } from './local-host.ts';
 
 const engineer: Caller = { userId: null, name: 'Eve', role: 'engineer' };
@@ -98,23 +99,11 @@ async function activeModel(calibration: readonly Uint8Array[] = []): Promise<str
 function addModel(snapshotId: string): string {
   const id = newId();
   store.models.add({
-    id,
-    projectId,
-    fileName: `${id}.twin`,
-    modelHash: Buffer.from(id).toString('hex').padStart(64, '0').slice(-64),
-    preset: 'instant',
-    classes: ['tile'],
+    ...newModel(projectId, id),
     snapshotId,
-    pictures: 80,
-    createdAt: new Date().toISOString(),
-    createdBy: 'test',
-    engine: 'cpu',
-    trainingMs: 1,
+    modelHash: Buffer.from(id).toString('hex').padStart(64, '0').slice(-64),
+    classes: ['tile'],
     thresholds: { review: 3, fail: 3.5 },
-    basis: '',
-    metrics: [],
-    parity: { maxAbsDifference: 0, verdictFlips: 0, pictures: 1 },
-    note: '',
   });
   return id;
 }

@@ -13,6 +13,7 @@ import { newId, StationFiles } from '../../main/store/files.ts';
 import { openStore, type Store } from '../../main/store/store.ts';
 import { recordId } from '../../main/inspection/record.ts';
 import { greyPng } from '../cli/pictures.ts';
+import { newModel } from '../store/new-model.ts';
 import { LocalHost } from './local-host.ts';
 
 let root: string;
@@ -54,25 +55,7 @@ afterEach(async () => {
 
 function addModel(): string {
   const id = newId();
-  store.models.add({
-    id,
-    projectId,
-    fileName: `${id}.twin`,
-    modelHash: 'a'.repeat(64),
-    preset: 'instant',
-    classes: ['tile'],
-    snapshotId: 'none',
-    pictures: 1,
-    createdAt: new Date().toISOString(),
-    createdBy: 'test',
-    engine: 'cpu',
-    trainingMs: 1,
-    thresholds: { review: 1.5, fail: 2.5 },
-    basis: '',
-    metrics: [],
-    parity: { maxAbsDifference: 0, verdictFlips: 0, pictures: 1 },
-    note: '',
-  });
+  store.models.add({ ...newModel(projectId, id), classes: ['tile'], thresholds: { review: 1.5, fail: 2.5 } });
   store.models.activate(id);
   return id;
 }

@@ -11,6 +11,7 @@ import { ModelService } from '../../main/station/models.ts';
 import { newId } from '../../main/store/files.ts';
 import { openStore, type Store } from '../../main/store/store.ts';
 import { greyPng } from '../cli/pictures.ts';
+import { newModel } from '../store/new-model.ts';
 import { LocalHost } from './local-host.ts';
 
 let root: string;
@@ -45,23 +46,10 @@ afterEach(async () => {
 function addModel(more: Partial<StationModel> = {}): string {
   const id = newId();
   store.models.add({
-    id,
-    projectId,
-    fileName: `${id}.twin`,
+    ...newModel(projectId, id),
     modelHash: id.charCodeAt(0).toString(16).padStart(64, '0'),
-    preset: 'instant',
     classes: ['tile'],
-    snapshotId: 'none',
-    pictures: 1,
-    createdAt: new Date().toISOString(),
-    createdBy: 'test',
-    engine: 'cpu',
-    trainingMs: 1,
     thresholds: { review: 1.5, fail: 2.5 },
-    basis: '',
-    metrics: [],
-    parity: { maxAbsDifference: 0, verdictFlips: 0, pictures: 1 },
-    note: '',
     ...more,
   });
   return id;

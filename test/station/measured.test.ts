@@ -31,7 +31,8 @@ async function measured(): Promise<{ station: TestStation; projectId: string }> 
     const { gtLabel } = one;
     store.labels.set({ projectId, sha256, gtLabel, defectClass: null, regions: [], by: 'Ann', at, why: null });
     const verdict = one.predScore >= 2 ? 'fail' : one.predScore >= 1 ? 'review' : 'pass';
-    if (one.class === 0) store.pictures.setScores('m1', [{ sha256, predScore: one.predScore, verdict }]);
+    const known = { className: classes[one.class]!.name, classDistance: 0.1 };
+    if (one.class === 0) store.pictures.setScores('m1', [{ sha256, predScore: one.predScore, verdict, ...known }]);
   }
   return { station, projectId };
 }
@@ -58,6 +59,16 @@ test('a model is measured on golden pictures that came after it, by the threshol
     ann,
   );
   expect(store.models.get('m1').metrics[0]).toMatchObject({ falseRejectRate: 0, escapeRate: 0 });
+});
+
+test('figures heed the limit of unknown classes, also one found after the pictures were scored', async () => {
+  const { station } = await measured();
+  const { store, context } = station;
+  const limit = { value: 0.05, falseAlarmRate: 0.01, confidence: 0.95, normals: 299 };
+  store.models.setUnknownClass('m1', { limit, statement: '' });
+  measureAgain(context, 'm1');
+  // Farther from its class than the limit: a person looks at what would have passed.
+  expect(store.models.get('m1').metrics[0]).toMatchObject({ falseRejectRate: 0.5, escapeRate: 0 });
 });
 
 test('figures stay as they are while a golden picture has no score', async () => {

@@ -22,5 +22,6 @@ export function newModel(projectId: string, id: string): NewModel {
     metrics: [],
     parity: { maxAbsDifference: 0, verdictFlips: 0, pictures: 3 },
     note: '',
+    geometry: { region: null, ignore: [] },
   };
 }

@@ -1,4 +1,4 @@
-import { decide } from '../../../shared/detection.ts';
+import { judge } from '../../../shared/calibration/unknown-class.ts';
 import { UserError } from '../../../shared/errors.ts';
 import type { SeenPicture } from '../../../shared/ipc/explain.ts';
 import { pixelGeometry } from '../../feeds/recipe-geometry.ts';
@@ -21,7 +21,7 @@ export async function seeStored(path: string, { use: { geometry }, detector }: L
   if (result === undefined) throw new UserError('detectorFailed', 'The detector gave no result.');
   const thresholds = detector.thresholdsFor(result.className);
   const predScore = Number.isFinite(result.predScore) ? result.predScore : null;
-  const verdict = decide(result.predScore, thresholds);
+  const { verdict } = judge(result, thresholds, detector.unknownClass);
   return { predScore, verdict, heat: heatBytes(result, thresholds, geometry.region) };
 }
 
