@@ -5,6 +5,7 @@ import { sha256 } from './hash.ts';
 import type { AuditKey } from './keys.ts';
 import type { AuditStorage, CheckpointStorage } from './storage.ts';
 
+/** What a log is put together from. */
 export interface AuditLogParts {
   storage: AuditStorage;
   /** Absent: nothing is signed, and a rewritten or shortened log can't be told from a true one. */

@@ -9,10 +9,12 @@ export interface AuditFiles {
   key: string;
 }
 
+/** Where the files of a log lie. @param keyPath the signing key, when it does not lie beside the log */
 export function auditFiles(log: string, keyPath?: string): AuditFiles {
   return { log, checkpoints: `${log}.checkpoints`, key: keyPath ?? `${log}.key` };
 }
 
+/** A log in files, open for adding. */
 export interface OpenAuditLog {
   log: AuditLog;
   key: AuditKey;

@@ -8,6 +8,7 @@ import { replayRecord, type ReplayableRecord, type ReplayResult } from './replay
 /** What became of one record. */
 export type HistoryOutcome = ReplayResult['outcome'] | 'noDecision' | 'pictureGone' | 'otherModel';
 
+/** A whole history repeated. */
 export interface HistoryReplay {
   records: number;
   counts: Record<HistoryOutcome, number>;

@@ -29,6 +29,7 @@ export interface ReplayableRecord {
   geometry?: RecipeGeometry;
 }
 
+/** One record repeated: equal or not, and where it differs. */
 export interface ReplayResult {
   /** `identical`: bit for bit; `withinTolerance`: same verdict and class, scores differ a little (another provider). */
   outcome: 'identical' | 'withinTolerance' | 'different';

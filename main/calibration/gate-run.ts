@@ -26,6 +26,7 @@ export interface GatedModel {
   normals: readonly NormalPicture[];
 }
 
+/** What a candidate is held against. */
 export interface GateRequest {
   active: GatedModel;
   candidate: GatedModel & { parity: ParityFigures };

@@ -58,11 +58,11 @@ export async function examineMachine(workFolder: string, runtime: RuntimeFacts):
     disk: { path: workFolder, freeBytes: disk.bavail * disk.bsize },
     runtime,
   };
-  return { ...facts, findings: judge(facts) };
+  return { ...facts, findings: findingsOf(facts) };
 }
 
 /** A pure function of the facts: what will be slow or fail, worst first. */
-export function judge(facts: Omit<DoctorReport, 'findings'>): DoctorFinding[] {
+function findingsOf(facts: Omit<DoctorReport, 'findings'>): DoctorFinding[] {
   const findings: DoctorFinding[] = [];
   const add = (level: DoctorFinding['level'], what: string, remedy?: string): void => {
     findings.push(remedy === undefined ? { level, what } : { level, what, remedy });

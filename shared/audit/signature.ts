@@ -1,15 +1,8 @@
 /** Actions that a person must sign for by entering the secret again. */
-export const signedActions = [
-  'threshold.changed',
-  'model.activated',
-  'model.rolledBack',
-  'model.gateOverridden',
-] as const;
-export type SignedAction = (typeof signedActions)[number];
+export type SignedAction = 'threshold.changed' | 'model.activated' | 'model.rolledBack' | 'model.gateOverridden';
 
 /** What a signature says. */
-export const signatureMeanings = ['author', 'reviewer', 'approver', 'responsible'] as const;
-export type SignatureMeaning = (typeof signatureMeanings)[number];
+export type SignatureMeaning = 'author' | 'reviewer' | 'approver' | 'responsible';
 
 /** Words for a meaning, shown beside the field for the secret and in the record. */
 export const meaningWords: Record<SignatureMeaning, string> = {

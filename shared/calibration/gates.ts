@@ -41,6 +41,7 @@ export interface GateOverride {
   at: string;
 }
 
+/** What a gate says of a candidate: its checks, and the pictures whose verdict changes. */
 export interface GateResult {
   gate: GateName;
   outcome: 'accepted' | 'refused';
@@ -61,6 +62,7 @@ export interface GoldenPart {
   candidate: JudgedBy;
 }
 
+/** One model's word on a golden part. */
 export interface JudgedBy {
   predScore: number;
   verdict: Verdict;
@@ -78,7 +80,7 @@ export interface GoldenLimits {
   confidence: number;
 }
 
-export const defaultGoldenLimits: GoldenLimits = {
+const defaultGoldenLimits: GoldenLimits = {
   maxRecallLoss: 0.05,
   maxFalseRejectRise: 0.05,
   maxClassLoss: 0.1,

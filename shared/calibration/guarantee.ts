@@ -31,6 +31,7 @@ export interface Guarantee extends Interval {
   statement: Sentence;
 }
 
+/** Thresholds that keep a policy, with what is guaranteed about them. */
 export interface PolicyChoice extends Thresholds {
   ok: true;
   policy: ThresholdPolicy;
@@ -43,6 +44,7 @@ export interface PolicyChoice extends Thresholds {
   notes: Sentence[];
 }
 
+/** A policy that the pictures can not show: why, and how many more could. */
 export interface PolicyRefusal {
   ok: false;
   policy: ThresholdPolicy;
@@ -59,6 +61,7 @@ export interface PolicyRefusal {
 
 export type PolicyResult = PolicyChoice | PolicyRefusal;
 
+/** What a policy is weighed with. */
 export interface PolicyOptions {
   /** Default 0.95. */
   confidence?: number;

@@ -3,6 +3,7 @@ import type { Labels } from '../metrics/ranking.ts';
 import { clopperPearson, type Interval, simultaneousInterval } from './binomial.ts';
 import { type Sentence, sentence } from './sentences.ts';
 
+/** What the work at an operating point is reckoned with. */
 export interface OperatingPointOptions {
   /** Confidence of every interval, each by itself. Default 0.95. */
   confidence?: number;

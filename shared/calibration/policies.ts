@@ -46,7 +46,7 @@ export interface ChosenThreshold {
 }
 
 /** Below this many normal scores a tail can't be fitted. */
-export const fewestForTail = 8;
+const fewestForTail = 8;
 
 /** Share of the highest scores that the tail fit uses. */
 const tailShare = 0.25;

@@ -27,6 +27,7 @@ export interface ShrunkRate {
   interval: Interval;
 }
 
+/** Thresholds of one class, where they come from, and what is known of its two rates at them. */
 export interface ClassCalibration {
   className: string;
   normals: number;
@@ -49,6 +50,7 @@ export interface ClassCalibration {
   statement: Sentence;
 }
 
+/** Thresholds of all classes together and of each. */
 export interface ClassedCalibration {
   /** All classes together, from scores with the class offsets taken off; its guarantee holds for the mix of classes. */
   pooled: PolicyResult;
@@ -56,6 +58,7 @@ export interface ClassedCalibration {
   notes: Sentence[];
 }
 
+/** Settings of a calibration by class. */
 export interface ClassedOptions extends PolicyOptions {
   /** Seeds which good parts tell the level of their class. */
   seed?: number;

@@ -190,6 +190,7 @@ export function exactRocBand(ranked: RankedScores, confidence = 0.95): RocBand {
   return bandOf(ranked, confidence, interval, interval);
 }
 
+/** Settings of {@link bootstrapRocBand}. */
 export interface BootstrapOptions {
   confidence?: number;
   /** Default 1,000. */

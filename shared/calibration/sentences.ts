@@ -158,6 +158,7 @@ export function fillTemplate(template: string, params: Readonly<Record<string, n
   });
 }
 
+/** A sentence as key and parameters, for screens in any language, and in English. */
 export function sentence(key: SentenceKey, params: Readonly<Record<string, number | string>> = {}): Sentence {
   return { key, params, text: fillTemplate(sentenceTemplates[key], params) };
 }
@@ -169,6 +170,7 @@ export function percentText(share: number): string {
   return `${Number((share * 100).toPrecision(share > 0.99 ? 5 : 3))} %`;
 }
 
-export function numberText(value: number): string {
+/** Four digits at most. */
+function numberText(value: number): string {
   return Number(value.toPrecision(4)).toString();
 }

@@ -19,6 +19,7 @@ export interface ShadowPlan {
   hours?: number;
 }
 
+/** What two models said of the same parts. */
 export interface ShadowComparison {
   n: number;
   agreeing: number;

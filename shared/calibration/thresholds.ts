@@ -20,6 +20,7 @@ export interface CalibrationScores {
   gtLabels?: ArrayLike<number | boolean>;
 }
 
+/** What thresholds are asked for. */
 export interface CalibrationSettings {
   policy?: ThresholdPolicy;
   /** At most this share of the normal parts is to reach the review threshold (or fail). Default 0.05. */
@@ -50,6 +51,7 @@ export interface CalibratedThresholds extends Thresholds {
   statement: string;
 }
 
+/** A class's own thresholds, where its pictures can carry them. */
 export interface ClassThresholds {
   className: string;
   normals: number;
@@ -70,14 +72,14 @@ export interface ThresholdCalibration {
 }
 
 /** Rejects at most 1 % of normal parts, asks about at most 5 %. */
-export const defaultPolicy: ThresholdPolicy = { kind: 'normalsOnly', maxFalseRejectRate: 0.01 };
+const defaultPolicy: ThresholdPolicy = { kind: 'normalsOnly', maxFalseRejectRate: 0.01 };
 
 /**
  * For models with hardly any held-out picture. The fused score is standardised on normal parts (embedded-recipe.md
  * section 8), so one scale fits all: of 156 good test parts of twelve products 8 % reached 3 and 1 % reached 5, of 156
  * defects none was below 5.
  */
-export const assumedThresholds: Thresholds = { review: 3, fail: 5 };
+const assumedThresholds: Thresholds = { review: 3, fail: 5 };
 
 /**
  * Chooses the two thresholds, pooled over classes and per class where the data allow.

@@ -7,7 +7,7 @@ export type ClassLimit = Pick<UnknownClassThreshold, 'value' | 'scales' | 'other
 const rate = z.number().min(0).max(1);
 
 /** A limit of the class distance as a model keeps it. */
-export const keptLimit = z.object({
+const keptLimit = z.object({
   value: z.number(),
   scales: z.record(z.string().max(200), z.number().positive()).optional(),
   otherScale: z.number().positive().optional(),

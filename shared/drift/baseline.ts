@@ -217,6 +217,7 @@ function levelsOf(units: readonly number[], miss: number): StreamBaseline['level
   }));
 }
 
+/** Median; NaN of nothing. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -71,6 +71,7 @@ export interface StreamBaseline {
   values: number[];
 }
 
+/** What is ordinary for one class. */
 export interface ClassBaseline {
   className: string;
   count: number;
@@ -107,6 +108,7 @@ export interface DriftSettings {
   maxDefectShare: number;
 }
 
+/** One part as the guard sees it. */
 export interface DriftObservation {
   statistics: PictureStatistics;
   result: Pick<DetectionResult, 'className' | 'predScore' | 'classDistance'>;
@@ -124,6 +126,7 @@ export interface StreamState {
   recentDeviation: number;
 }
 
+/** What has changed, since when, and by how much. */
 export interface DriftAlarm {
   cause: DriftCause;
   /** Streams that speak for it, strongest first. */
@@ -138,6 +141,7 @@ export interface DriftAlarm {
   phrase: Phrase;
 }
 
+/** What the guard knows after the newest part. */
 export interface DriftState {
   parts: number;
   /** False: the calibration no longer covers what is seen; stays so until it's reset or a new baseline comes. */

@@ -15,7 +15,7 @@ const reasonWords = {
 export type Expert = keyof typeof reasonWords;
 
 /** The experts by their share, greatest first; those that the model doesn't have are left out. */
-export function rankedShares(shares: ScoreShares): { expert: Expert; percent: number }[] {
+function rankedShares(shares: ScoreShares): { expert: Expert; percent: number }[] {
   return (['memory', 'local', 'semantic'] as const)
     .flatMap((expert) => (shares[expert] === null ? [] : [{ expert, share: shares[expert] }]))
     .sort((a, b) => b.share - a.share)
@@ -56,6 +56,7 @@ const wouldBe: Record<Verdict, string> = {
   noDecision: 'there would be no decision',
 };
 
+/** What the score and verdict would be without a region. */
 export function counterfactualPhrase(
   found: Omit<Counterfactual, 'phrase'>,
   { predScore }: { predScore: number },

@@ -134,7 +134,7 @@ function imageMetrics(
 }
 
 /** Mean of each metric over the rows that have a value; null where none has. */
-export function meanMetrics(rows: readonly EvaluationMetrics[]): EvaluationMetrics {
+function meanMetrics(rows: readonly EvaluationMetrics[]): EvaluationMetrics {
   const mean: EvaluationMetrics = {
     imageAuroc: null,
     imageAp: null,

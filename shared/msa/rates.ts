@@ -14,7 +14,7 @@ export function exactRate(count: number, total: number, confidence: number): Exa
 }
 
 /** P(T <= t) of Student's t with whole degrees of freedom, by the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4. */
-export function studentCdf(t: number, degrees: number): number {
+function studentCdf(t: number, degrees: number): number {
   const angle = Math.atan(t / Math.sqrt(degrees));
   const sine = Math.sin(angle);
   const cosine = Math.cos(angle);

@@ -64,6 +64,7 @@ export interface Kappa {
   expected: number;
 }
 
+/** Figures of one appraiser. */
 export interface AppraiserResult {
   appraiser: string;
   /** Parts judged the same way every time (within the appraiser). */
@@ -86,6 +87,7 @@ export interface AppraiserResult {
 /** AIAG's three steps of acceptability. */
 export type Rating = 'acceptable' | 'marginal' | 'unacceptable';
 
+/** Figures of a whole study. */
 export interface StudyResult {
   appraisers: AppraiserResult[];
   /** Each pair of appraisers, Cohen's kappa over showings of the same repeat. */

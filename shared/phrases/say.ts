@@ -91,7 +91,7 @@ function allForms(): readonly Form[] {
   return forms;
 }
 
-export function isPhraseLanguage(language: string): language is PhraseLanguage {
+function isPhraseLanguage(language: string): language is PhraseLanguage {
   return (phraseLanguages as readonly string[]).includes(language);
 }
 

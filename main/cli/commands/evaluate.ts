@@ -87,6 +87,7 @@ export async function evaluateFolders(
   }
 }
 
+/** Prints a table of figures, one row a class. */
 export function sayTable(reporter: Reporter, table: EvaluationTable): void {
   reporter.say(formatEvaluationTable(table));
 }
