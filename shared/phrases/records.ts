@@ -368,6 +368,12 @@ export const recordPhrases: readonly Phrase[] = [
     '“{folder}”不是工位文件夹：其中没有 station.db。',
   ],
   [
+    'The daily backup could not be made: {why}',
+    'Die tägliche Sicherung ließ sich nicht anlegen: {why}',
+    '일일 백업을 만들 수 없습니다: {why}',
+    '无法创建每日备份：{why}',
+  ],
+  [
     "The station's database was gone and there was no backup: it starts empty. Pictures and models are still on the disk.",
     'Die Datenbank der Station war nicht mehr da, und es gab keine Sicherung: Sie beginnt leer. Bilder und Modelle liegen noch auf dem Laufwerk.',
     '스테이션 데이터베이스가 없어졌고 백업도 없어 빈 상태로 시작합니다. 사진과 모델은 디스크에 남아 있습니다.',
