@@ -204,8 +204,8 @@ async function measure(dir: string): Promise<void> {
       );
     }
   }
-  if (values['head-only']) counts.length = 0;
-  for (const count of counts) add(`| ${count} | students, y = 0 | ${fused(await scoresWith(count))} |`);
+  for (const count of values['head-only'] ? [] : counts)
+    add(`| ${count} | students, y = 0 | ${fused(await scoresWith(count))} |`);
   console.log(`\n${path.basename(dir)}\n\n${table.join('\n')}\n`);
   await teacher.close();
 }

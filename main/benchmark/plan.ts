@@ -119,7 +119,8 @@ function partsOf(protocol: Protocol, set: PublishedSet, request: BenchmarkReques
     });
     const learnt = set.pictures.filter(({ split }) => split !== 'test');
     if (request.setting === 'multi-class') {
-      const title = `one model for ${set.classes.length} classes`;
+      const count = set.classes.length;
+      const title = `one model for ${count} ${count === 1 ? 'class' : 'classes'}`;
       return [{ key: 'all', title, train: learnt, groups: set.classes.map(groupOf) }];
     }
     return set.classes.map((name) => ({
