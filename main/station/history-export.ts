@@ -12,6 +12,7 @@ const partsPerPiece = 500;
 
 type Cell = string | number | boolean | null;
 
+/** Names carry their unit where they have one; shares and places are 0 to 1, times UTC (ISO 8601). */
 const columns: { [name: string]: (part: StationPart) => Cell } = {
   id: (part) => part.id,
   presentedAt: (part) => part.presentedAt,
@@ -102,8 +103,44 @@ async function* inPieces(lines: Iterable<string>): AsyncGenerator<Uint8Array> {
   yield Buffer.from(piece.join(''));
 }
 
+/** What the columns hold, for those who open the table without the manual. */
+const meanings: readonly (readonly [name: string, unit: string, meaning: string])[] = [
+  ['id', '', 'Number of the part; it counts up'],
+  ['presentedAt, decidedAt', 'local time', 'When the part came, and when it had its verdict'],
+  ['source', '', 'File or camera'],
+  ['serial, lot, station, shift, className', '', 'What the part is'],
+  ['verdict', '', 'pass, fail, review or noDecision (to be treated as fail)'],
+  ['predScore', 'raw score', 'The score that was decided on; compare with reviewThreshold and failThreshold'],
+  ['displayScore', '50 = fail', 'The score as people see it'],
+  ['localScore, semanticScore, memoryScore', 'raw score', 'Scores of the experts'],
+  ['localShare, semanticShare, memoryShare', '0 to 1', 'What the score is made of'],
+  ['hottestX, hottestY', '0 to 1', 'Most suspicious place, from the left and from the top'],
+  ['hottestAreaPx', 'px²', 'Its pixels that reach the threshold it crossed'],
+  ['reviewThreshold, failThreshold', 'raw score', 'The thresholds that held'],
+  ['latencyMs', 'ms', 'From the picture to the verdict'],
+  ['modelHash, pictureSha256', 'SHA-256', 'What judged, and what was judged'],
+  ['notCoveredBecause', '', 'Set where the calibration did not cover the part'],
+  ['personVerdict, personName, defectClass', '', 'What a person said of it'],
+];
+const times = new Set(['presentedAt', 'decidedAt']);
+const widths: Readonly<Record<string, number>> = { source: 40, modelHash: 20, pictureSha256: 20, reason: 30, id: 8 };
+
+/** A moment as a spreadsheet knows it: without a zone, so it's given the station's own clock. */
+function localDate(iso: string): Date {
+  const at = new Date(iso);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
+}
+
+function sheetCell(name: string, value: Cell): SheetData[number][number] {
+  if (typeof value !== 'string') return value;
+  return times.has(name)
+    ? { value: localDate(value), type: Date, format: 'yyyy-mm-dd hh:mm:ss' }
+    : { value, type: String };
+}
+
 async function sheet(parts: Iterable<StationPart>): Promise<Buffer> {
-  const data: SheetData = [columnNames.map((name) => ({ value: name, fontWeight: 'bold' as const }))];
+  const head = (text: string) => ({ value: text, fontWeight: 'bold' as const });
+  const data: SheetData = [columnNames.map(head)];
   for (const part of parts) {
     if (data.length > mostSheetRows)
       throw new UserError(
@@ -111,7 +148,19 @@ async function sheet(parts: Iterable<StationPart>): Promise<Buffer> {
         `A table can take ${mostSheetRows.toLocaleString('en')} parts; there are more.`,
         'Export CSV, or choose a shorter time.',
       );
-    data.push(rowOf(part).map((value) => (typeof value === 'string' ? { value, type: String } : value)));
+    data.push(rowOf(part).map((value, i) => sheetCell(columnNames[i]!, value)));
   }
-  return writeXlsxFile(data, { sheet: 'Parts', stickyRowsCount: 1 }).toBuffer();
+  const about: SheetData = [
+    ['Column', 'Unit', 'Meaning'].map(head),
+    ...meanings.map((row) => row.map((value) => ({ value, type: String }))),
+  ];
+  return writeXlsxFile([
+    {
+      data,
+      sheet: 'Parts',
+      stickyRowsCount: 1,
+      columns: columnNames.map((name) => ({ width: widths[name] ?? (times.has(name) ? 19 : 14) })),
+    },
+    { data: about, sheet: 'Columns', stickyRowsCount: 1, columns: [{ width: 42 }, { width: 12 }, { width: 76 }] },
+  ]).toBuffer();
 }

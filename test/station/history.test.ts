@@ -6,6 +6,12 @@ import yauzl from 'yauzl';
 import { judged, noFilter, temporaryFolder } from '../store/helpers.ts';
 import { ann, bob, testStation } from './station-context.ts';
 
+async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of stream) pieces.push(piece);
+  return Buffer.concat(pieces).toString('utf8');
+}
+
 describe('history', () => {
   it('answers pages, counts, lots and single parts', async () => {
     const station = await testStation();
@@ -62,9 +68,14 @@ describe('history', () => {
         .slice(0, 6),
     ).toEqual(serials);
     const zip = await yauzl.openPromise(await save('xlsx'));
-    const names: string[] = [];
-    for await (const entry of zip.eachEntry()) names.push(entry.fileName);
-    expect(names).toContain('xl/worksheets/sheet1.xml');
+    const sheets = new Map<string, string>();
+    for await (const entry of zip.eachEntry())
+      sheets.set(entry.fileName, await textOf(await zip.openReadStreamPromise(entry)));
+    const cells = sheets.get('xl/worksheets/sheet1.xml')!;
+    expect(cells).not.toContain('<f>');
+    // Times are times, not texts: days since 1900, with a format of their own.
+    expect(cells).toMatch(/<c r="B2" s="\d+"[^>]*><v>4\d{4}\.\d+<\/v>/);
+    expect(sheets.has('xl/worksheets/sheet2.xml')).toBe(true);
     const empty = { ...noFilter(projectId), lot: 'none' };
     const path = join(folder, 'empty.json');
     expect((await station.ask('history.export', { filter: empty, format: 'json', path })).parts).toBe(0);
