@@ -121,7 +121,10 @@ const inputs: StepInputs = Object.fromEntries(
 );
 
 const stepwise = await openOrtEngine(step, state, { threads, mode: 'stepwise', inline: true });
-const loop = isFullSize ? undefined : await openOrtEngine(step, state, { threads, mode: 'loop', inline: true });
+/** The form that is trained with: small models in a Loop, large ones part by part in place. */
+const mode = isFullSize ? 'partwise' : 'loop';
+const trained = await openOrtEngine(step, state, { threads, mode, inline: true });
+const perRun = isFullSize ? 1 : loopSteps;
 const python =
   values.python === undefined
     ? undefined
@@ -132,7 +135,8 @@ console.log(
 );
 if (python !== undefined) console.log(`PyTorch: ${python.about}`);
 
-const times: Record<string, Took[]> = { 'ONNX stepwise': [], [`ONNX Loop, ${loopSteps} steps`]: [], PyTorch: [] };
+const trainedName = isFullSize ? 'ONNX partwise' : `ONNX Loop, ${loopSteps} steps`;
+const times: Record<string, Took[]> = { 'ONNX stepwise': [], [trainedName]: [], PyTorch: [] };
 
 async function time(run: () => Promise<unknown>, steps: number): Promise<Took> {
   const [started, used] = [performance.now(), process.cpuUsage()];
@@ -145,16 +149,14 @@ const warmUps = isFullSize ? 1 : 2;
 for (let round = 0; round < rounds + warmUps; round++) {
   const measured = [
     await time(() => stepwise.runSteps([inputs]), 1),
-    loop === undefined
-      ? { clock: Number.NaN, processor: Number.NaN }
-      : await time(() => loop.runSteps(new Array<StepInputs>(loopSteps).fill(inputs)), loopSteps),
+    await time(() => trained.runSteps(new Array<StepInputs>(perRun).fill(inputs)), perRun),
     python === undefined ? { clock: Number.NaN, processor: Number.NaN } : (await python.run()).took,
   ];
   if (round >= warmUps) Object.values(times).forEach((list, i) => list.push(measured[i]!));
 }
 python?.end();
 await stepwise.close();
-await loop?.close();
+await trained.close();
 
 /** Minimum and median. */
 function summary(list: readonly number[]): [number, number] {

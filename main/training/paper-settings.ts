@@ -109,7 +109,10 @@ export function settlePaperPreset(
   }
   const parsed = settingsSchema.safeParse(values);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
+    // Of what follows from a wrong value, the value that was given is what the person can correct.
+    const given = Object.keys(assignments).map((key) => key.split('.')[0]);
+    const { issues } = parsed.error;
+    const issue = issues.find(({ path: [key] }) => given.includes(String(key))) ?? issues[0]!;
     const key = issue.path.map(String).join('.');
     throw invalid(key === '' ? 'the settings' : `"${key}"`, issue.message);
   }

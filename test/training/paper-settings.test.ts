@@ -68,6 +68,8 @@ describe('the settings of a paper preset', () => {
     expect(odd.warnings.join()).toContain('230 px');
     expect(settlePaperPreset('paper-base', general, { crop: 224, resize: 224 }).settings.resize).toBe(224);
     expect(() => settlePaperPreset('paper-base', general, { crop: 224, resize: 200 })).toThrow(/resize/);
+    // What was given is named, not what follows from it.
+    expect(() => settlePaperPreset('paper-base', general, { crop: 0 })).toThrow(/"crop" can't be used/);
   });
 });
 
