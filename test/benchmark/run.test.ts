@@ -102,8 +102,10 @@ describe('a run', () => {
     const torn = join(root, 'out', 'results', 'all-seed0-zipper', 'group-zipper.json');
     await writeFile(torn, (await readFile(torn, 'utf8')).slice(0, 100));
     await writeFile(join(root, 'out', '.tmp-999999999-0123456789ab'), 'x');
-    const { results, trained } = await run({}, true);
+    const { results, trained, steps } = await run({}, true);
     expect(results).toHaveLength(6);
+    // What earlier sittings took says how long the rest will take, before anything is finished in this one.
+    expect(steps.find(({ kind }) => kind === 'train')?.remainingMs).toBeGreaterThan(2900);
     expect(trained).toEqual(['all-seed1-bottle.twin', 'all-seed1-wood.twin', 'all-seed1-zipper.twin']);
     expect((await readdir(join(root, 'out'))).sort()).toEqual(['lists', 'results', 'run.json']);
     expect((await run({}, true)).trained).toEqual([]);
