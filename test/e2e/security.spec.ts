@@ -1,5 +1,7 @@
 import { expect, test } from '@playwright/test';
-import { ask, askRaw, freshFolder, removeFolder, startStation } from './station.ts';
+import { spawn } from 'node:child_process';
+import { electronHost } from '../../main/app/host/electron-host.mjs';
+import { ask, askRaw, freshFolder, removeFolder, root, startStation } from './station.ts';
 
 test('the window is walled in: no Node, no inline script, no other address, no permission, roles hold', async () => {
   const data = freshFolder();
@@ -69,6 +71,18 @@ test('the window is walled in: no Node, no inline script, no other address, no p
       return { sandbox, contextIsolation, nodeIntegration, webSecurity };
     });
     expect(preferences).toEqual({ sandbox: true, contextIsolation: true, nodeIntegration: false, webSecurity: true });
+
+    // A second start finds the first one's window; it ends by itself and takes nothing away.
+    const host = await electronHost();
+    const again = [
+      root,
+      `--user-data-dir=${data}`,
+      '--disable-gpu',
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    ];
+    const second = spawn(host.path, again, { stdio: 'ignore' });
+    expect(await new Promise((resolve) => second.once('exit', resolve))).toBe(0);
+    expect(await ask(window, 'session.current', {})).toMatchObject({ accounts: false });
 
     // With an account nobody gets in without signing in, and an operator stays an operator.
     const admin = await ask(window, 'users.create', { name: 'Ada', role: 'administrator', secret: '482915' });
