@@ -1,3 +1,4 @@
+import { UserError } from '../../shared/errors.ts';
 import { findBundledBackbone, readRegistry, verifyBackbone, type BackboneEntry } from '../backbones/registry.ts';
 import { readSafetensors, type Safetensor } from '../backbones/safetensors.ts';
 import type { FittedMemory } from '../detector/fitted-model.ts';
@@ -140,7 +141,17 @@ function describeHeads({ snapshot: { defects, classes } }: Run, { defectHeads }:
   return { defects: { pictures: defects.length, by: 'head', heads } };
 }
 
+/** @throws UserError `settingInvalid` for what only paper presets have: an ignored wish would pass unseen */
 function settle(request: TrainingRequest): EmbeddedPreset {
+  const { settings = {}, dataKind = 'general', backboneFile } = request;
+  const foreign = Object.keys(settings)[0] ?? (dataKind === 'general' ? undefined : dataKind) ?? backboneFile;
+  if (foreign !== undefined) {
+    throw new UserError(
+      'settingInvalid',
+      `The preset "embedded" has no such setting: "${foreign}".`,
+      'Leave it out, or train a paper preset (--preset paper-small).',
+    );
+  }
   const preset: EmbeddedPreset = presets.embedded;
   return {
     ...preset,

@@ -65,6 +65,9 @@ describe('what is known at once is said at once, before any picture is read', ()
       expect(refused).toMatchObject({ code: 'settingInvalid', phases: [] });
       expect(refused.message).toContain(told);
     }
+    for (const foreign of [{ settings: { crop: 3 } }, { dataKind: 'real-iad' }, { backboneFile: 'x' }] as const) {
+      expect(await refusal(place.request(foreign))).toMatchObject({ code: 'settingInvalid', phases: [] });
+    }
   });
 
   it('an output that is a folder, or lies inside a file', async () => {

@@ -236,11 +236,9 @@ function trainingRequest(
     ...(options.steps !== undefined && { steps: options.steps }),
     ...(options.cacheDir !== undefined && { cacheDir: options.cacheDir }),
     ...(options.cachePrecision !== undefined && { cachePrecision: options.cachePrecision }),
-    ...(preset !== 'embedded' && {
-      dataKind,
-      settings,
-      ...(options.backboneFile !== undefined && { backboneFile: options.backboneFile }),
-    }),
+    // What a person set goes along in any case: a preset that has no such setting refuses it.
+    ...(preset === 'embedded' ? { settings: parseAssignments(options.set ?? []) } : { dataKind, settings }),
+    ...(options.backboneFile !== undefined && { backboneFile: options.backboneFile }),
   };
 }
 
