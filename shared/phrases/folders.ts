@@ -152,10 +152,10 @@ export const folderPhrases: readonly Phrase[] = [
   ['Looked for: {known}.', 'Gesucht: {known}.', '찾은 형식: {known}.', '查找的类型：{known}。'],
   ['"{path}": {what}.', '„{path}“: {what}.', '"{path}": {what}.', '“{path}”：{what}。'],
   [
-    'A list needs the columns path and class; split (train, calibration, test), label (good or the defect) and mask are optional.',
-    'Eine Liste braucht die Spalten path und class; split (train, calibration, test), label (good oder der Fehler) und mask sind freiwillig.',
-    '목록에는 path와 class 열이 필요합니다. split(train, calibration, test), label(good 또는 결함), mask는 선택입니다.',
-    '列表需要 path 和 class 列；split（train、calibration、test）、label（good 或缺陷）和 mask 可选。',
+    'A list needs the columns path and class; split (train, calibration, test), label (good or the defect), mask and group (lot, serial) are optional.',
+    'Eine Liste braucht die Spalten path und class; split (train, calibration, test), label (good oder der Fehler), mask und group (Los, Seriennummer) sind freiwillig.',
+    '목록에는 path와 class 열이 필요합니다. split(train, calibration, test), label(good 또는 결함), mask, group(로트, 일련번호)은 선택입니다.',
+    '列表需要 path 和 class 列；split（train、calibration、test）、label（good 或缺陷）、mask 和 group（批次、序列号）可选。',
   ],
   ['the list is empty', 'die Liste ist leer', '목록이 비어 있습니다', '列表为空'],
   [

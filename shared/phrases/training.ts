@@ -27,6 +27,18 @@ export const trainingPhrases: readonly Phrase[] = [
     '类别“{class}”的组（批次、序列号）太少，无法整组留出：阈值对新的组可能过严。',
   ],
   [
+    'The preset "{preset}" has no head that learns from defects.',
+    'Das Verfahren „{preset}“ hat keinen Kopf, der aus Fehlern lernt.',
+    '"{preset}" 방법에는 결함에서 배우는 헤드가 없습니다.',
+    '预设“{preset}”没有从缺陷中学习的头部。',
+  ],
+  [
+    'Leave out --defects-by: its students learn from them.',
+    '--defects-by weglassen: Seine Schülernetze lernen aus ihnen.',
+    '--defects-by를 빼세요. 이 방법은 학생 모델이 결함에서 배웁니다.',
+    '去掉 --defects-by：其学生网络会从缺陷中学习。',
+  ],
+  [
     'There is no golden set: whether the new model is worse than the one before can not be shown.',
     'Es gibt keinen Referenzsatz: Ob das neue Modell schlechter ist als das vorige, lässt sich nicht zeigen.',
     '골든 세트가 없어 새 모델이 이전 모델보다 나쁜지 보일 수 없습니다.',
@@ -172,10 +184,10 @@ export const trainingPhrases: readonly Phrase[] = [
     '特征缓存已满：{pictures} 张图片中 {kept} 张可放入 {size} GiB，其余每轮重新计算。',
   ],
   [
-    'An instant model has no students, and nothing else learns from defects: they are left out.',
-    'Ein Sofort-Modell hat keine Schülernetze, und sonst lernt nichts aus Fehlern: Sie bleiben außen vor.',
-    '즉시 모델에는 학생 모델이 없어 결함에서 배우는 것이 없으므로 결함은 제외됩니다.',
-    '即时模型没有学生网络，不从缺陷中学习：缺陷被略过。',
+    'An instant model has no students that could learn from defects: they are left out.',
+    'Ein Sofort-Modell hat keine Schülernetze, die aus Fehlern lernen könnten: Sie bleiben außen vor.',
+    '즉시 모델에는 결함에서 배울 학생 모델이 없으므로 결함은 제외됩니다.',
+    '即时模型没有可从缺陷中学习的学生网络：缺陷被略过。',
   ],
   ['Fitting the whole-part statistics', 'Statistik der ganzen Teile', '부품 전체 통계를 맞추는 중', '正在拟合整体统计'],
   [
