@@ -159,7 +159,14 @@ export async function readMvtec(
         pictures.push({ path: join(good!.path, name), className, split, gtLabel: 'good' });
       }
     }
-    const test = await listFolder(join(root, className, 'test'));
+    const test = await listIfFolder(join(root, className, 'test'));
+    if (test === null || !test.folders.includes('good')) {
+      throw new UserError(
+        'datasetMissing',
+        `${title}: "${join(root, className, 'test')}" ${test === null ? 'is not there' : 'has no folder "good"'}.`,
+        `Unpack "${className}" again, or leave it out with --classes.`,
+      );
+    }
     for (const kind of test.folders) {
       const folder = await listFolder(join(test.path, kind));
       for (const name of folder.pictures) {

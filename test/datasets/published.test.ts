@@ -87,6 +87,15 @@ describe('MVTec AD', () => {
     await expect(read(['zipper'])).rejects.toMatchObject({ code: 'datasetMissing' });
   });
 
+  test('a class without test pictures is named', async () => {
+    await mvtecTree(root, ['bottle', 'wood'], 1);
+    const read = () => readMvtec(root, 'MVTec AD', mvtecClasses, work);
+    await rm(join(root, 'wood', 'test', 'good'), { recursive: true });
+    await expect(read()).rejects.toThrow(/wood.test" has no folder "good"/);
+    await rm(join(root, 'wood', 'test'), { recursive: true });
+    await expect(read()).rejects.toMatchObject({ code: 'datasetMissing' });
+  });
+
   test('missing: the message says where it is published, its licence, the layout expected and found', async () => {
     await putText(root, 'readme.txt', 'x');
     const { message } = await notFound(industrialSources['mvtec-ad'], [root]);
