@@ -5,9 +5,11 @@ import path from 'node:path';
 import type { ChannelOutput } from '../../shared/ipc/contract.ts';
 import {
   ask,
+  cancelSampleTraining,
   everything,
   freshFolder,
   keepScreen,
+  makeProject,
   papers,
   removeFolder,
   startStation,
@@ -30,6 +32,25 @@ async function film(file: string): Promise<void> {
       const jpeg = await canvas.encode('jpeg', 92);
       for (let i = 0; i < 10; i++) frames.push(jpeg);
     }
+  }
+  writeFileSync(file, Buffer.concat(frames));
+}
+
+/** The same sheet in turn: sharp, out of focus, too dark, with too much light; each for some seconds. */
+async function ailingFilm(file: string): Promise<void> {
+  const folder = path.join(papers, paper, 'test', 'good');
+  const sheet = await loadImage(path.join(folder, readdirSync(folder).sort()[0]!));
+  const frames: Buffer[] = [];
+  for (const ail of ['none', 'blur', 'dark', 'bright']) {
+    const canvas = createCanvas(640, 480);
+    const context = canvas.getContext('2d');
+    if (ail === 'blur') context.filter = 'blur(10px)';
+    context.drawImage(sheet, 0, 0, 640, 480);
+    context.filter = 'none';
+    context.fillStyle = ail === 'dark' ? 'rgba(0, 0, 0, 0.93)' : 'rgba(255, 255, 255, 0.97)';
+    if (ail === 'dark' || ail === 'bright') context.fillRect(0, 0, 640, 480);
+    const jpeg = await canvas.encode('jpeg', 92);
+    for (let i = 0; i < 120; i++) frames.push(jpeg);
   }
   writeFileSync(file, Buffer.concat(frames));
 }
@@ -190,6 +211,64 @@ test('a thousand files dropped on the window at once: each is a part at once, an
     // In the order of their names, as a person reads them, whatever order the system hands them over in.
     expect(sources.reverse()).toEqual(files);
     await ask(window, 'feed.stop', { projectId });
+  } finally {
+    await station.close();
+    removeFolder(data);
+  }
+});
+
+test('a camera that is set up is named, says what ails its picture, and its region is drawn as a polygon', async () => {
+  test.setTimeout(240_000);
+  const data = freshFolder();
+  const clip = path.join(data, 'ailing.mjpeg');
+  await ailingFilm(clip);
+  const station = await startStation(data, {
+    args: ['--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${clip}`],
+  });
+  const { window } = station;
+  try {
+    await cancelSampleTraining(window);
+    await makeProject(window, 'Small');
+    const [small] = (await ask(window, 'projects.list', {})).filter(({ sample }) => !sample);
+    const projectId = small!.id;
+    const source = path.join(data, 'source', paper);
+    cpSync(path.join(papers, paper), source, { recursive: true });
+    const taken = { projectId, path: path.dirname(source), classId: null, withGolden: false };
+    await ask(window, 'pictures.importFolder', taken);
+    await window.getByText('Feeds', { exact: true }).click();
+    await window.getByRole('button', { name: 'New feed' }).first().click();
+    await window.getByLabel('Name', { exact: true }).fill('Camera 1');
+    await window.locator('form').getByText('Camera', { exact: true }).first().click();
+    // Named although no camera runs yet.
+    await expect(
+      window.locator('option', { hasText: 'ailing.mjpeg' }).or(window.locator('option', { hasText: 'fake' })),
+    ).not.toHaveCount(0);
+    await window.getByRole('button', { name: 'Set the camera up' }).click();
+    const words = window.locator('.set-up [role=status]');
+    for (const said of [/^Fine/, /is blurred/, /too dark/, /overexposed/])
+      await expect(words).toHaveText(said, { timeout: 60_000 });
+    await keepScreen(window, 'feed-camera');
+    await window.getByRole('button', { name: 'Camera is set up' }).click();
+    await window.getByText('Region: polygon').click();
+    const layer = window.locator('.stage .layer');
+    await layer.scrollIntoViewIfNeeded();
+    const box = (await layer.boundingBox())!;
+    for (const [x, y] of [
+      [0.5, 0.1],
+      [0.8, 0.3],
+      [0.2, 0.5],
+    ] as const)
+      await window.mouse.click(box.x + x * box.width, box.y + y * box.height);
+    await window.keyboard.press('Enter');
+    await expect(window.locator('.unseen path')).toHaveCount(1);
+    await keepScreen(window, 'feed-region');
+    await window.getByRole('button', { name: 'Save' }).click();
+    const saved = await until(
+      'the saved feed',
+      () => ask(window, 'recipes.list', { projectId }),
+      (recipes) => recipes.length === 1,
+    );
+    expect(saved[0]).toMatchObject({ name: 'Camera 1', source: { kind: 'camera' }, region: { shape: 'polygon' } });
   } finally {
     await station.close();
     removeFolder(data);

@@ -1,3 +1,4 @@
+import { listPackage } from '@electron/asar';
 import { expect, test } from '@playwright/test';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
@@ -19,6 +20,26 @@ test.beforeAll(() => {
     encoding: 'utf8',
   });
   expect(built.status, built.stderr).toBe(0);
+});
+
+test('it holds what it runs with, of this platform only, and nothing besides', () => {
+  const resources = path.join(path.dirname(program), 'resources');
+  const packed = listPackage(path.join(resources, 'app.asar'), { isPack: false }).map((name) =>
+    name.replaceAll('\\', '/'),
+  );
+  const superfluous = /\.(map|ts|mts|cts|vue|tsbuildinfo)$|\/(test|tests|docs|bench)\/|sbom|musl|\.built-from$|README/;
+  expect(packed.filter((name) => superfluous.test(name))).toEqual([]);
+  const top = new Set(packed.map((name) => name.split('/')[1]));
+  expect([...top].sort()).toEqual(['LICENSE', 'NOTICE', 'dist', 'dist-renderer', 'node_modules', 'package.json']);
+  const native = packed.filter((name) => /\.(node|so|so\.\d+|dll|dylib)$/.test(name));
+  expect(native.length).toBeGreaterThanOrEqual(4);
+  for (const name of native) expect(name).toMatch(new RegExp(`linux[-/]${process.arch}`));
+  // Native parts lie in real folders; backbone and sample beside the archive.
+  for (const name of native) expect(existsSync(path.join(resources, 'app.asar.unpacked', name)), name).toBe(true);
+  const models = path.join(resources, 'models');
+  expect(existsSync(path.join(models, 'efficientnet-lite2', 'efficientnet-lite2.safetensors'))).toBe(true);
+  expect(existsSync(path.join(models, 'sample', 'papers'))).toBe(true);
+  expect(existsSync(path.join(models, 'sample', 'select.mjs'))).toBe(false);
 });
 
 /** Starts the packed program as an ordinary user, with the sandbox of the operating system on. */
