@@ -50,6 +50,8 @@ async function goldenGates(
 ): Promise<GateResult[]> {
   if (active === null || active.id === candidate.id) {
     const nothing = sentence('gateNoOther');
+    // Nothing to compare with, but to be measured on.
+    await scoresOf(context, feeds, candidate, goldenPictures(context, candidate.projectId));
     return [plain('golden', true, nothing), plain('oldProducts', true, nothing)];
   }
   const golden = goldenPictures(context, candidate.projectId);

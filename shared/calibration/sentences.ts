@@ -11,7 +11,8 @@ export interface Sentence {
 }
 
 /**
- * English templates. `{name}` prints as it is, `{name:percent}` a share as percent, `{name:number}` with four digits.
+ * English templates. `{name}` prints as it is, `{name:percent}` a share as percent, `{name:number}` with four digits,
+ * `{name:parts}` parts that are to be expected, of which tenths say enough.
  * Plurals are avoided: "parts: 3" reads in every language.
  */
 export const sentenceTemplates = {
@@ -72,10 +73,10 @@ export const sentenceTemplates = {
   counts:
     'Of {normals} good parts {falseRejects} fail and {normalReviews} are reviewed; of {defects} defects {escapes} escape and {defectReviews} are reviewed.',
   perThousand:
-    'Of 1,000 parts at a defect rate of {defectRate:percent}: {escapes:number} escapes (up to {escapesHigh:number}), {falseRejects:number} false rejects (up to {falseRejectsHigh:number}), {reviews:number} reviews (up to {reviewsHigh:number}).',
+    'Of 1,000 parts at a defect rate of {defectRate:percent}: {escapes:parts} escapes (up to {escapesHigh:parts}), {falseRejects:parts} false rejects (up to {falseRejectsHigh:parts}), {reviews:parts} reviews (up to {reviewsHigh:parts}).',
   perHour:
-    'At {partsPerHour:number} parts an hour: {reviews:number} reviews, {falseRejects:number} false rejects, {escapes:number} escapes an hour.',
-  reviewersCatch: 'People must catch {defects:number} defects among {reviews:number} reviewed parts of 1,000.',
+    'At {partsPerHour:number} parts an hour: {reviews:parts} reviews, {falseRejects:parts} false rejects, {escapes:parts} escapes an hour.',
+  reviewersCatch: 'People must catch {defects:parts} defects among {reviews:parts} reviewed parts of 1,000.',
   defectRateZero: 'At a defect rate of 0 nothing can escape; the escape figures are 0 by definition.',
   defectRateOne: 'At a defect rate of 1 nothing can be rejected falsely; the false-reject figures are 0 by definition.',
   prevalenceFromSample:
@@ -154,6 +155,7 @@ export function fillTemplate(template: string, params: Readonly<Record<string, n
     if (value === undefined) return whole;
     if (typeof value === 'string') return value;
     if (format === 'percent') return percentText(value);
+    if (format === 'parts') return partsText(value);
     return format === 'number' ? numberText(value) : String(value);
   });
 }
@@ -173,4 +175,13 @@ export function percentText(share: number): string {
 /** Four digits at most. */
 function numberText(value: number): string {
   return Number(value.toPrecision(4)).toString();
+}
+
+/** Expected parts: tenths, and beyond a hundred whole ones. */
+export function roundedParts(value: number): number {
+  return Math.abs(value) < 99.95 ? Math.round(value * 10) / 10 : Math.round(value);
+}
+
+function partsText(value: number): string {
+  return roundedParts(value).toString();
 }

@@ -3,7 +3,7 @@
  * key and raw numbers; everything else (errors, reasons, the training's log) is recognised by its English wording, which
  * a test holds against the sources, so that old records and other processes' errors are understood as well.
  */
-import { sentenceTemplates, type Sentence } from '../calibration/sentences.ts';
+import { roundedParts, sentenceTemplates, type Sentence } from '../calibration/sentences.ts';
 import { driftPhrases, feedPhrases } from './feeds.ts';
 import { filePhrases } from './files.ts';
 import { folderPhrases } from './folders.ts';
@@ -50,6 +50,7 @@ const placeSyntax = /\{(\w+)(?::(\w+))?\}/g;
 const syntaxOf: Readonly<Record<string, string>> = {
   count: '(\\d+)',
   number: '(-?\\d[\\d.e+-]*|-?Infinity|NaN)',
+  parts: '(-?\\d[\\d.e+-]*|-?Infinity|NaN)',
   percent: '((?:less than |more than )?\\d[\\d.e+-]* %)',
 };
 
@@ -127,6 +128,7 @@ export function fillSentence(template: string, params: Params, language: string)
       return names[value] ?? (name === 'why' ? say(value, language) : value);
     }
     if (format === 'percent') return percentText(value, language);
+    if (format === 'parts') return numberText(roundedParts(value), language, 15);
     return numberText(value, language, format === 'number' ? 4 : 15);
   });
 }
@@ -194,6 +196,7 @@ function placed(
     return { text: percentText(given.startsWith('less') ? 1e-9 : share, language), isWhole: true };
   }
   if (format === 'count') return { text: numberText(Number(given), language, 15), isWhole: true };
+  if (format === 'parts') return { text: numberText(roundedParts(Number(given)), language, 15), isWhole: true };
   if (format === 'number') return { text: numberText(Number(given), language, 4), isWhole: true };
   const names: Readonly<Record<string, string>> = sentenceNames[language];
   const name = names[given];

@@ -61,11 +61,11 @@ export const deSentences: Readonly<Record<SentenceKey, string>> = {
   counts:
     'Von {normals} Gutteilen fallen {falseRejects} durch und {normalReviews} werden angesehen; von {defects} Fehlern gehen {escapes} durch und {defectReviews} werden angesehen.',
   perThousand:
-    'Von 1.000 Teilen bei einem Fehleranteil von {defectRate:percent}: Schlupf {escapes:number} (bis {escapesHigh:number}), Pseudofehler {falseRejects:number} (bis {falseRejectsHigh:number}), anzusehen {reviews:number} (bis {reviewsHigh:number}).',
+    'Von 1.000 Teilen bei einem Fehleranteil von {defectRate:percent}: Schlupf {escapes:parts} (bis {escapesHigh:parts}), Pseudofehler {falseRejects:parts} (bis {falseRejectsHigh:parts}), anzusehen {reviews:parts} (bis {reviewsHigh:parts}).',
   perHour:
-    'Bei {partsPerHour:number} Teilen je Stunde: anzusehen {reviews:number}, Pseudofehler {falseRejects:number}, Schlupf {escapes:number} je Stunde.',
+    'Bei {partsPerHour:number} Teilen je Stunde: anzusehen {reviews:parts}, Pseudofehler {falseRejects:parts}, Schlupf {escapes:parts} je Stunde.',
   reviewersCatch:
-    'Menschen müssen unter {reviews:number} angesehenen Teilen von 1.000 die {defects:number} Fehler finden.',
+    'Menschen müssen unter {reviews:parts} angesehenen Teilen von 1.000 die {defects:parts} Fehler finden.',
   defectRateZero: 'Bei einem Fehleranteil von 0 kann nichts durchgehen; der Schlupf ist dann stets 0.',
   defectRateOne:
     'Bei einem Fehleranteil von 1 kann nichts zu Unrecht abgelehnt werden; Pseudofehler sind dann stets 0.',

@@ -54,10 +54,10 @@ export const koSentences: Readonly<Record<SentenceKey, string>> = {
   counts:
     '양품 {normals}개 중 {falseRejects}개가 불합격, {normalReviews}개가 확인 대상입니다. 불량 {defects}개 중 {escapes}개가 유출, {defectReviews}개가 확인 대상입니다.',
   perThousand:
-    '불량률 {defectRate:percent}에서 부품 1,000개 중: 유출 {escapes:number} (최대 {escapesHigh:number}), 오불합격 {falseRejects:number} (최대 {falseRejectsHigh:number}), 확인 {reviews:number} (최대 {reviewsHigh:number}).',
+    '불량률 {defectRate:percent}에서 부품 1,000개 중: 유출 {escapes:parts} (최대 {escapesHigh:parts}), 오불합격 {falseRejects:parts} (최대 {falseRejectsHigh:parts}), 확인 {reviews:parts} (최대 {reviewsHigh:parts}).',
   perHour:
-    '시간당 부품 {partsPerHour:number}개에서: 시간당 확인 {reviews:number}, 오불합격 {falseRejects:number}, 유출 {escapes:number}.',
-  reviewersCatch: '사람이 1,000개 중 확인 대상 {reviews:number}개에서 불량 {defects:number}개를 찾아야 합니다.',
+    '시간당 부품 {partsPerHour:number}개에서: 시간당 확인 {reviews:parts}, 오불합격 {falseRejects:parts}, 유출 {escapes:parts}.',
+  reviewersCatch: '사람이 1,000개 중 확인 대상 {reviews:parts}개에서 불량 {defects:parts}개를 찾아야 합니다.',
   defectRateZero: '불량률이 0이면 유출될 것이 없으므로 유출 수치는 항상 0입니다.',
   defectRateOne: '불량률이 1이면 잘못 불합격될 것이 없으므로 오불합격 수치는 항상 0입니다.',
   prevalenceFromSample:

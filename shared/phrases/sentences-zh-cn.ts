@@ -50,10 +50,10 @@ export const zhCnSentences: Readonly<Record<SentenceKey, string>> = {
   counts:
     '{normals} 个良品中 {falseRejects} 个不合格、{normalReviews} 个需复检；{defects} 个缺陷中 {escapes} 个漏检、{defectReviews} 个需复检。',
   perThousand:
-    '缺陷率为 {defectRate:percent} 时，每 1,000 个零件：漏检 {escapes:number}（最多 {escapesHigh:number}），误判 {falseRejects:number}（最多 {falseRejectsHigh:number}），复检 {reviews:number}（最多 {reviewsHigh:number}）。',
+    '缺陷率为 {defectRate:percent} 时，每 1,000 个零件：漏检 {escapes:parts}（最多 {escapesHigh:parts}），误判 {falseRejects:parts}（最多 {falseRejectsHigh:parts}），复检 {reviews:parts}（最多 {reviewsHigh:parts}）。',
   perHour:
-    '每小时 {partsPerHour:number} 个零件时：每小时复检 {reviews:number}，误判 {falseRejects:number}，漏检 {escapes:number}。',
-  reviewersCatch: '每 1,000 个零件中，人工需在 {reviews:number} 个复检零件里找出 {defects:number} 个缺陷。',
+    '每小时 {partsPerHour:number} 个零件时：每小时复检 {reviews:parts}，误判 {falseRejects:parts}，漏检 {escapes:parts}。',
+  reviewersCatch: '每 1,000 个零件中，人工需在 {reviews:parts} 个复检零件里找出 {defects:parts} 个缺陷。',
   defectRateZero: '缺陷率为 0 时不可能漏检，漏检数按定义为 0。',
   defectRateOne: '缺陷率为 1 时不可能误判，误判数按定义为 0。',
   prevalenceFromSample: '未给出产线的缺陷率；{defectRate:percent} 是这些图片中的缺陷比例，很可能不是产线的缺陷率。',
