@@ -121,7 +121,7 @@ const inputs: StepInputs = Object.fromEntries(
 );
 
 const stepwise = await openOrtEngine(step, state, { threads, mode: 'stepwise', inline: true });
-/** The form that is trained with: small models in a Loop, large ones part by part in place. */
+/** Beside the whole step: small models in a Loop, large ones part by part in place (trained so from ViT-B on). */
 const mode = isFullSize ? 'partwise' : 'loop';
 const trained = await openOrtEngine(step, state, { threads, mode, inline: true });
 const perRun = isFullSize ? 1 : loopSteps;

@@ -6,6 +6,7 @@ import { WorkerClient } from './rpc.ts';
 import {
   checkState,
   elementCount,
+  largeStateBytes,
   stackInputs,
   type EngineDescription,
   type EngineStep,
@@ -26,9 +27,6 @@ export interface OrtEngineOptions extends SessionOptions {
   /** The initial state's arrays may be taken away from the caller: at full size a copy is gigabytes. Default: a copy. */
   readonly takeInitial?: boolean;
 }
-
-/** State from which on memory counts more than the cost of many small runs, bytes: ViT-S has 600 MB of it. */
-const largeStateBytes = 256e6;
 
 /**
  * Compiles a training step to ONNX and runs it on ONNX Runtime in a worker thread, where the state stays.

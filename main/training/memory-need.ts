@@ -5,6 +5,7 @@ import { sizeOf } from '../nn/init.ts';
 import { makePaperModel } from '../nn/paper-model.ts';
 import { paperModelOptions } from '../nn/presets.ts';
 import { patchGrid } from '../nn/vit.ts';
+import { largeStateBytes } from '../runtime/training-engine.ts';
 import type { PaperSettings } from './paper-settings.ts';
 import { paperShapes } from './paper-teacher.ts';
 
@@ -21,9 +22,12 @@ const refusedShare = 0.8;
 
 /** Bytes. */
 export interface MemoryNeed {
-  /** Weights and moments of both students, changed where they lie (`PartwiseTrainer`). */
+  /** Weights and moments of both students: a large state is changed where it lies, of a small one a step makes a second. */
   readonly state: number;
-  /** Sums of gradients, and up to two copies of them that ONNX Runtime hands out and nobody has collected yet. */
+  /**
+   * Of a large state sums, and up to two copies of them that ONNX Runtime hands out and nobody has collected yet; of a small
+   * one gradients, with the sums that accumulation carries from part to part.
+   */
   readonly gradients: number;
   /** What the pictures computed at once leave behind for the gradients. */
   readonly activations: number;
@@ -34,7 +38,7 @@ export interface MemoryNeed {
 
 /** Largest memory of a training, within about a fifth. @param teacherBytes of the weight file */
 export function trainingMemory(settings: PaperSettings, teacherBytes: number): MemoryNeed {
-  const { crop, patch, heads, depth, decoder, objective, optimizer, microBatch } = settings;
+  const { crop, patch, heads, depth, decoder, objective, optimizer, batch, microBatch } = settings;
   const { params } = makePaperModel(paperModelOptions(settings), 1, patchGrid(crop, crop, patch));
   const weights = 4 * params.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const [tokens, width] = paperShapes(settings).tokens;
@@ -43,8 +47,10 @@ export function trainingMemory(settings: PaperSettings, teacherBytes: number): M
   const perPicture =
     4 * tokens * width * tokenCopies * (encoderBlocks + decoderBlocks) +
     4 * heads * tokens ** 2 * attentionCopies * encoderBlocks;
-  const state = weights * (optimizer.amsgrad ? 4 : 3);
-  const gradients = weights * 3;
+  const held = weights * (optimizer.amsgrad ? 4 : 3);
+  const isLarge = held >= largeStateBytes;
+  const state = isLarge ? held : 2 * held;
+  const gradients = weights * (isLarge ? 3 : microBatch < batch ? 4 : 1);
   const activations = microBatch * perPicture;
   const total = state + gradients + activations + teacherBytes + programBytes;
   return { state, gradients, activations, teacher: teacherBytes, total };
