@@ -121,6 +121,27 @@ describe.skipIf(chromium === undefined)('at the line', { timeout: 300_000 }, () 
     await page.context().close();
   });
 
+  it('says that the first model is on its way, how far it is and how long still', async () => {
+    const page = await open('inspect');
+    await page.getByLabel('Project', { exact: true }).selectOption({ label: 'Line 3 / Cookies' });
+    await page.getByRole('button', { name: 'Train a model' }).waitFor();
+    await page.evaluate(() => {
+      const { tell } = (window as unknown as { fake: { tell(event: object): void } }).fake;
+      tell({ type: 'importing', projectId: 'cookies', done: 12, total: 48 });
+    });
+    await page.getByText('12 of 48').waitFor();
+    await page.evaluate(() => {
+      const { tell } = (window as unknown as { fake: { tell(event: object): void } }).fake;
+      tell({ type: 'importing', projectId: 'cookies', done: 48, total: 48 });
+      const training = { projectId: 'cookies', state: 'running', share: 0.4, remainingMs: 92_000 };
+      tell({ type: 'training', training });
+    });
+    await page.getByText('2 min left').waitFor();
+    expect(await page.getByRole('progressbar').getAttribute('value')).toBe('0.4');
+    expect(await page.getByRole('button', { name: 'Train a model' }).count()).toBe(0);
+    await page.context().close();
+  });
+
   it('blinks for a part without a decision until a person answers it', async () => {
     const page = await open('inspect');
     await page.evaluate(() => {
