@@ -1,8 +1,21 @@
-import { expect, test } from '@playwright/test';
+import { expect, test, type Locator, type Page } from '@playwright/test';
 import { ask, everything, freshFolder, keepScreen, removeFolder, startStation, until } from './station.ts';
 
+/** Presses Tab until a button of this name has the focus. */
+async function tabTo(window: Page, name: RegExp): Promise<void> {
+  for (let i = 0; i < 80; i++) {
+    await window.keyboard.press('Tab');
+    const focused = await window.evaluate(() => {
+      const one = document.activeElement as HTMLElement | null;
+      return one?.tagName === 'BUTTON' ? (one.ariaLabel ?? one.innerText).trim() : '';
+    });
+    if (name.test(focused)) return;
+  }
+  throw new Error(`Tab never came to a button ${String(name)}`);
+}
+
 test('first start: a model trains before our eyes, a part fails with its heat map, and a restart forgets nothing', async () => {
-  test.setTimeout(300_000);
+  test.setTimeout(540_000);
   const data = freshFolder();
   let station = await startStation(data);
   try {
@@ -24,7 +37,7 @@ test('first start: a model trains before our eyes, a part fails with its heat ma
           limit: 1,
         }),
       (page) => page.parts.length > 0,
-      200_000,
+      300_000,
     );
     const failed = parts[0]!;
     expect(failed.hasHeatMap).toBe(true);
@@ -36,6 +49,26 @@ test('first start: a model trains before our eyes, a part fails with its heat ma
     await expect(verdict).toBeVisible();
     await expect(verdict.getByText(/PASS|FAIL|REVIEW/).first()).toBeVisible();
     await keepScreen(window, 'inspect-live');
+
+    // By the keyboard alone an operator does all the work: stop, answer, take back, another lot, start.
+    const button = (name: RegExp): Locator => window.getByRole('button', { name }).first();
+    await tabTo(window, /^Stop/);
+    await window.keyboard.press('Enter');
+    await expect(button(/^Start/)).toBeVisible();
+    await window.keyboard.press('f');
+    await expect(verdict.getByText(/decided/)).toBeVisible();
+    await window.keyboard.press('u');
+    await expect(verdict.getByText(/decided/)).toHaveCount(0);
+    await tabTo(window, /^Lot/);
+    await window.keyboard.press('Enter');
+    await expect(window.getByRole('dialog')).toBeVisible();
+    await window.keyboard.type('K-1');
+    await window.keyboard.press('Enter');
+    await expect(window.getByRole('dialog')).toHaveCount(0);
+    await expect(button(/^Lot/)).toContainText('K-1');
+    await tabTo(window, /^Start/);
+    await window.keyboard.press('Enter');
+    await expect(button(/^Stop/)).toBeVisible();
 
     // What is stored is served to the window, and only in the forms it needs.
     const served = await window.evaluate(

@@ -26,7 +26,7 @@ async function seriousFindings(window: Page): Promise<string[]> {
 }
 
 test('every screen in light, dark and high contrast, in four languages, by keyboard, without serious barriers', async () => {
-  test.setTimeout(300_000);
+  test.setTimeout(540_000);
   const data = freshFolder();
   const station = await startStation(data);
   const { window } = station;
@@ -38,7 +38,7 @@ test('every screen in light, dark and high contrast, in four languages, by keybo
         return project === undefined ? [] : ask(window, 'models.list', { projectId: project.id });
       },
       (models) => models.length > 0,
-      200_000,
+      300_000,
     );
     // Once the golden set is in and scored, the thresholds screen has something to show.
     await until(
