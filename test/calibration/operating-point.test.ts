@@ -144,7 +144,7 @@ describe('sentences', () => {
   });
   it('every template names its parameters plainly', () => {
     for (const template of Object.values(sentenceTemplates)) {
-      expect(template.replace(/\{\w+(:percent|:number)?\}/g, '')).not.toMatch(/[{}]/);
+      expect(template.replace(/\{\w+(:percent|:number|:parts)?\}/g, '')).not.toMatch(/[{}]/);
     }
   });
 });
