@@ -94,7 +94,7 @@ function metricsTable(metrics: readonly ClassMetrics[], words: ReportWords): Htm
       <tr>
         <th>${words.class}</th>
         <th class="number">${words.pictures}</th>
-        <th class="number">${words.defects}</th>
+        <th class="number">${words.defective}</th>
         <th class="number">AUROC</th>
         <th class="number">${words.goodFailed}, ${words.interval}</th>
         <th class="number">${words.defectsPassed}, ${words.interval}</th>
