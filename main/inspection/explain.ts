@@ -22,7 +22,8 @@ const weights = { local: 0.5, semantic: 0.25, memory: 1 };
 /**
  * Splits the fused score among the experts, for people: what each contributes beyond a normal part's ordinary
  * deviation. The students' scores are standard deviations (a surprise counts from one on), the memory's is a
- * surprise already.
+ * surprise already. Where a class's good pictures have little in common (docs/method.md, "Varied pictures"), places count
+ * less in the score than is said here: a record doesn't know that.
  */
 export function scoreShares(
   record: Pick<InspectionRecord, 'localScore' | 'semanticScore' | 'memoryScore'>,
