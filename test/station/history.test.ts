@@ -140,7 +140,7 @@ describe('recipes', () => {
     };
     const saved = await station.ask('recipes.save', recipe);
     const changed = await station.ask('recipes.save', { ...recipe, id: saved.id, name: 'Line 2' });
-    expect(await station.ask('recipes.list', { projectId })).toEqual([changed]);
+    expect(await station.ask('recipes.list', { projectId })).toEqual([{ ...changed, nextLot: '' }]);
     const other = await station.ask('projects.create', { name: 'Mugs', note: '' });
     await expect(station.ask('recipes.save', { ...recipe, id: saved.id, projectId: other.id })).rejects.toThrow(
       /another project/,
