@@ -6,6 +6,7 @@ import { isConstraintError, type SqlValue } from '../store/database.ts';
 import { newId } from '../store/files.ts';
 import { groupsOf } from '../store/part-groups.ts';
 import { beingImported } from '../store/projects.ts';
+import { fillGeometry } from '../store/schema.ts';
 import { studyBody } from '../store/studies.ts';
 import type { StationContext } from './context.ts';
 import { type Complain, linesOf } from './project-archive.ts';
@@ -182,6 +183,8 @@ class RowReader {
       this.#modelFiles.set(row.file_name, file_name);
       const snapshot_id = this.#keys.get(row.snapshot_id) ?? row.snapshot_id;
       this.#insert('models', { ...row, id, project_id, file_name, snapshot_id });
+      // Archives of before don't say what a model looks at; recipes come first.
+      this.#context.store.database.exec(fillGeometry);
       // Throws when its body is not as it should be.
       this.#context.store.models.get(id);
     },

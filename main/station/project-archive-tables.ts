@@ -87,8 +87,9 @@ export const archiveTables = {
     sha256,
     pred_score: number,
     verdict: textOrNull,
-    class_name: textOrNull,
-    class_distance: number,
+    // Archives of before don't have them.
+    class_name: textOrNull.default(null),
+    class_distance: number.default(null),
   }),
   studies: z.strictObject({
     id: key,

@@ -183,8 +183,6 @@ CREATE TABLE picture_scores (
   sha256 TEXT NOT NULL,
   pred_score REAL,
   verdict TEXT,
-  class_name TEXT,
-  class_distance REAL,
   PRIMARY KEY (model_id, sha256)
 ) STRICT, WITHOUT ROWID;
 
@@ -421,7 +419,24 @@ BEGIN SELECT RAISE(ABORT, 'the log has no gaps'); END;
 ${countTriggers}
 `;
 
+/** Models that don't say what of a picture they look at did as their project's newest recipe said. */
+export const fillGeometry = `
+UPDATE models SET body = json_set(body, '$.geometry', json(coalesce(
+  (SELECT json_object('region', json(r.body -> '$.region'), 'ignore', json(r.body -> '$.ignore'))
+   FROM recipes r WHERE r.project_id = models.project_id AND r.removed_at IS NULL
+   ORDER BY r.updated_at DESC LIMIT 1),
+  '{"region":null,"ignore":[]}')))
+WHERE json_type(body, '$.geometry') IS NULL;
+`;
+
+/** Scores keep the class they were taken for, models what they look at. */
+const second = `
+ALTER TABLE picture_scores ADD COLUMN class_name TEXT;
+ALTER TABLE picture_scores ADD COLUMN class_distance REAL;
+${fillGeometry}
+`;
+
 /**
  * The schema's history: migration n brings version n - 1 to n. A published one is never edited; a change is a new one.
  */
-export const migrations: readonly string[] = [first];
+export const migrations: readonly string[] = [first, second];

@@ -7,6 +7,7 @@ import { Database } from '../../main/store/database.ts';
 import { migrations } from '../../main/store/schema.ts';
 import { openStore } from '../../main/store/store.ts';
 import { at, judged, noFilter, temporaryFolder, temporaryStore } from './helpers.ts';
+import { newModel } from './new-model.ts';
 
 async function refusal(work: Promise<unknown>): Promise<UserError> {
   try {
@@ -216,11 +217,41 @@ describe('opening a station', () => {
     expect(store.database.value('SELECT count(*) FROM shelves')).toBe(0);
     expect(store.history.page(noFilter(projectId), null, 50).parts).toHaveLength(5);
     const backup = listBackups(folder)[0]!;
-    expect(backup.path).toMatch(/station-000003-2026-03-06T00-00-00-v1\.db$/);
+    expect(backup.path).toMatch(/station-000003-2026-03-06T00-00-00-v2\.db$/);
     const old = new Database(backup.path, { readOnly: true });
     expect(old.value('PRAGMA user_version')).toBe(migrations.length);
     expect(old.value('SELECT count(*) FROM parts')).toBe(5);
     old.close();
+  });
+
+  it('of the first version keeps its scores; its models look where their project looked', async () => {
+    const folder = temporaryFolder();
+    const first = await temporaryStore(folder, { migrations: migrations.slice(0, 1) });
+    const { id: projectId } = first.projects.create({ name: 'Cups', note: '', createdAt: at });
+    const region = { shape: 'rectangle', x: 0.1, y: 0.1, width: 0.5, height: 0.5 };
+    const body = { ...newModel(projectId, 'm1'), geometry: undefined };
+    first.database.run(
+      `INSERT INTO models(id, project_id, version, state, file_name, model_hash, snapshot_id, created_at, created_by,
+         review, fail, basis, body) VALUES ('m1', ?, 1, 'candidate', 'm1.twin', ?, 's', ?, 'Ann', 1, 2, '', ?)`,
+      projectId,
+      body.modelHash,
+      at,
+      JSON.stringify(body),
+    );
+    first.database.run(
+      "INSERT INTO picture_scores(model_id, sha256, pred_score, verdict) VALUES ('m1', 'x', 3, 'fail')",
+    );
+    first.database.run(
+      "INSERT INTO recipes(id, project_id, body, updated_at) VALUES ('r1', ?, ?, ?)",
+      projectId,
+      JSON.stringify({ region, ignore: [] }),
+      at,
+    );
+    first.close();
+    const store = await temporaryStore(folder, { now: () => '2026-03-06T00:00:00.000Z' });
+    expect(store.models.get('m1').geometry).toEqual({ region, ignore: [] });
+    const score = { sha256: 'x', predScore: 3, verdict: 'fail', className: null, classDistance: null };
+    expect([...store.pictures.scores('m1').values()]).toEqual([score]);
   });
 
   it('is refused in a folder that cannot be written', async () => {
