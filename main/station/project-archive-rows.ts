@@ -9,7 +9,7 @@ import { beingImported } from '../store/projects.ts';
 import { fillGeometry } from '../store/schema.ts';
 import { studyBody } from '../store/studies.ts';
 import type { StationContext } from './context.ts';
-import { type Complain, linesOf } from './project-archive.ts';
+import { type Complain, linesOf } from './project-archive-lines.ts';
 import { type ArchiveRow, type ArchiveTable, archiveTableNames, archiveTables } from './project-archive-tables.ts';
 
 const rowsPerTransaction = 500;

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,6 +11,7 @@ import type { Project } from '../../shared/station/domain.ts';
 import { maxFileBytes } from '../pictures/header.ts';
 import type { SqlValue } from '../store/database.ts';
 import { writeError } from '../system/atomic-file.ts';
+import type { Complain } from './project-archive-lines.ts';
 import { archiveTableNames, archiveTables, pictureExtensions, rowsOfProject } from './project-archive-tables.ts';
 import { readProjectTables } from './project-archive-rows.ts';
 import type { StationContext } from './context.ts';
@@ -173,7 +174,6 @@ export async function importProject(context: StationContext, path: string): Prom
   }
 }
 
-export type Complain = (code: 'archiveForeign' | 'archiveDamaged' | 'archiveTooLarge', what: string) => UserError;
 type OpenZip = Awaited<ReturnType<typeof yauzl.openPromise>>;
 
 async function openArchive(path: string, complain: Complain): Promise<OpenZip> {
@@ -256,23 +256,4 @@ async function unpack(zip: OpenZip, member: ArchiveMember, target: string, compl
 function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/\p{Cc}/gu, ' ').slice(0, 200);
-}
-
-/** Lines of a text file, each at most some megabytes. */
-export async function* linesOf(path: string, longest: number, complain: Complain): AsyncGenerator<string> {
-  let rest = '';
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  for await (const piece of createReadStream(path)) {
-    try {
-      rest += decoder.decode(piece as Buffer, { stream: true });
-    } catch {
-      throw complain('archiveDamaged', `"${basename(path)}" is not UTF-8 text`);
-    }
-    const found = rest.split('\n');
-    rest = found.pop()!;
-    if (rest.length > longest)
-      throw complain('archiveTooLarge', `"${basename(path)}" has a line of ${rest.length} characters`);
-    yield* found;
-  }
-  if (rest !== '') yield rest;
 }
