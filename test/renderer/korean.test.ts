@@ -77,7 +77,7 @@ describe.skipIf(chromium === undefined)('a station that speaks Korean', () => {
     const page = await open('train');
     await page.locator('.train .panel .row button').first().click();
     await page.locator('progress').first().waitFor();
-    await page.locator('[aria-expanded]').first().click();
+    await page.locator('main [aria-expanded]').first().click();
     await page.locator('.log li').first().waitFor();
     await look(page, 'training');
     await page.locator('.models > ul button').nth(1).click();
