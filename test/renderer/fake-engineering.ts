@@ -143,7 +143,11 @@ export function engineeringAnswers(
     'system.diagnostics': ({ path, withPictures }) => ({ path, bytes: withPictures ? 31_400_000 : 412_000 }),
     'system.useCamera': () => ({}),
     'dialog.chooseFiles': ({ kind }) => ({
-      paths: [`/home/station/file.${kind === 'model' ? 'twin' : 'twinproject'}`],
+      paths: {
+        pictures: ['/home/station/a1.png', '/home/station/a2.png', '/home/station/notes.png'],
+        model: ['/home/station/file.twin'],
+        project: ['/home/station/file.twinproject'],
+      }[kind],
     }),
 
     'projects.update': ({ projectId, name, note, pxPerMm }) =>
@@ -201,6 +205,31 @@ export function engineeringAnswers(
             reason: '"017.png" ends too early: the PNG has no end chunk. Copy or record the picture again.',
           },
         ],
+      };
+    },
+    'pictures.importFiles': ({ projectId, classId, use, paths }) => {
+      const like = data.pictures[0] ?? refuse('There is no picture.');
+      const good = paths.filter((path) => !path.endsWith('notes.png'));
+      tell({ type: 'importing', projectId, done: 1, total: paths.length });
+      for (const path of good) {
+        const fileName = path.split('/').at(-1)!;
+        const addedAt = now();
+        data.pictures.push({
+          ...like,
+          sha256: digest(path),
+          projectId,
+          classId,
+          use,
+          fileName,
+          addedAt,
+          gtLabel: null,
+        });
+      }
+      const refused = paths.filter((path) => !good.includes(path));
+      return {
+        added: good.length,
+        known: 0,
+        refused: refused.map((file) => ({ file, reason: `"${file}" is no picture that can be read.` })),
       };
     },
     'pictures.capture': ({ classId, use, fileName }) => {
@@ -284,6 +313,23 @@ export function engineeringAnswers(
       if (training === null) return refuse('This training is not running (any more).');
       training = { ...training, state: 'cancelled', remainingMs: null, imagesPerSecond: null };
       tell({ type: 'training', training });
+      return {};
+    },
+    'models.import': ({ projectId }) => {
+      const like = data.models[0] ?? refuse('There is no model.');
+      const version = Math.max(...data.models.map((one) => one.version)) + 1;
+      const made = { ...like, id: `m${version}`, projectId, version, createdAt: now(), createdBy: 'Ada Berger' };
+      const model = { ...made, state: 'candidate' as const, trainingMs: 0, override: null };
+      data.models.push(model);
+      tell({ type: 'models', projectId });
+      return model;
+    },
+    'models.export': () => ({}),
+    'models.remove': ({ modelId }) => {
+      const { state, version, projectId } = modelOf(modelId);
+      if (state === 'active') refuse(`Model v${version} is judging.`);
+      data.models = data.models.filter(({ id }) => id !== modelId);
+      tell({ type: 'models', projectId });
       return {};
     },
     'models.gates': ({ modelId }) => gatesOf(modelId),

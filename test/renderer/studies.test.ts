@@ -98,7 +98,7 @@ describe.skipIf(chromium === undefined)('studies and the candidate beside the ac
         await page.waitForTimeout(500);
         if (path === 'train') {
           await page.locator('.models > ul button').last().click();
-          await page.locator('article .row button').nth(2).click();
+          await page.locator('article .head button').nth(1).click();
           await page.getByRole('dialog').waitFor();
           await page.keyboard.press('Enter');
           await page.locator('.shadow ul.words').waitFor();

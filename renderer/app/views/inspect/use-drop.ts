@@ -1,5 +1,5 @@
-import { onBeforeUnmount, onMounted, ref } from 'vue';
 import { useI18n } from 'vue-i18n';
+import { useDroppedFiles } from '../../composables/use-dropped-files.ts';
 import { attempt } from '../../station-client.ts';
 import { useProject } from '../../stores/project.ts';
 import { useToasts } from '../../stores/toasts.ts';
@@ -12,8 +12,6 @@ export function useDrop() {
   const { t } = useI18n();
   const project = useProject();
   const toasts = useToasts();
-  const over = ref(false);
-  let depth = 0;
 
   async function judge(paths: readonly string[]): Promise<void> {
     const projectId = project.projectId;
@@ -32,31 +30,6 @@ export function useDrop() {
     if (chosen !== null) await judge(chosen.paths);
   }
 
-  function onDrag(event: DragEvent): void {
-    if (event.dataTransfer?.types.includes('Files') !== true) return;
-    event.preventDefault();
-    if (event.type === 'dragenter') depth++;
-    if (event.type === 'dragleave') depth--;
-    over.value = depth > 0;
-  }
-
-  function onDrop(event: DragEvent): void {
-    event.preventDefault();
-    depth = 0;
-    over.value = false;
-    const files = [...(event.dataTransfer?.files ?? [])];
-    const paths = files.map((file) => window.station.pathOf(file)).filter((path) => path !== '');
-    void judge(paths.sort((a, b) => a.localeCompare(b, undefined, { numeric: true })));
-  }
-
-  onMounted(() => {
-    for (const name of ['dragenter', 'dragover', 'dragleave'] as const) window.addEventListener(name, onDrag);
-    window.addEventListener('drop', onDrop);
-  });
-  onBeforeUnmount(() => {
-    for (const name of ['dragenter', 'dragover', 'dragleave'] as const) window.removeEventListener(name, onDrag);
-    window.removeEventListener('drop', onDrop);
-  });
-
+  const over = useDroppedFiles((paths) => void judge(paths));
   return { over, choose };
 }
