@@ -154,9 +154,10 @@ test('the judging process is killed again and again while a folder runs: counter
   }
 });
 
-test('a thousand files dropped on the window at once: each is a part at once, and has its one verdict', async () => {
+test('hundreds of files dropped on the window at once: each is a part at once, and has its one verdict', async () => {
   test.setTimeout(420_000);
-  const many = 1000;
+  // A thousand take two minutes, and say no more; bench/drop.ts drops ten thousand on the station.
+  const many = 400;
   const data = freshFolder();
   const station = await startStation(data);
   const { window } = station;
