@@ -158,6 +158,11 @@ describe.skipIf(chromium === undefined)('files in and out', { timeout: 300_000 }
     await operator.waitForTimeout(300);
     expect(await operator.getByText('Drop pictures').count()).toBe(0);
     expect(await operator.getByRole('dialog').count()).toBe(0);
+    // Whoever signs in while the screen is open may do no more than elsewhere.
+    await operator.evaluate(() => (location.hash = '#/train'));
+    await operator.locator('.models li').first().waitFor();
+    for (const name of ['Import a model', 'Export', 'Remove'])
+      expect(await operator.getByRole('button', { name, exact: true }).count(), name).toBe(0);
     await operator.context().close();
   });
 
