@@ -18,13 +18,25 @@ export function boxBetween(from: Point, to: Point): Region | null {
   return width < 0.003 || height < 0.003 ? null : { shape: 'rectangle', x, y, width, height };
 }
 
-/** @returns null with fewer than three points */
+/** @returns null with fewer than three points, or where they lie on one line */
 export function polygonOf(points: readonly Point[]): Region | null {
   const kept = thin(
     points.map(({ x, y }) => ({ x: clamp(x), y: clamp(y) })),
     0.0005,
   );
-  return kept.length < 3 ? null : { shape: 'polygon', points: kept };
+  return kept.length < 3 || Math.abs(turning(kept)) < 1e-5 ? null : { shape: 'polygon', points: kept };
+}
+
+/** Whether a point lies in a region; on the edge of a box counts. */
+export function covers(region: Region, { x, y }: Point): boolean {
+  if (region.shape === 'rectangle')
+    return x >= region.x && x <= region.x + region.width && y >= region.y && y <= region.y + region.height;
+  let inside = false;
+  region.points.forEach((to, i) => {
+    const from = region.points.at(i - 1)!;
+    if (to.y > y !== from.y > y && x < to.x + ((from.x - to.x) * (y - to.y)) / (from.y - to.y)) inside = !inside;
+  });
+  return inside;
 }
 
 /**

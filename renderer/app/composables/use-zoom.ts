@@ -68,10 +68,17 @@ export function useZoom(
     settle();
   }
 
+  /** Of a picture larger than its box, shows this point. @param at share of the picture */
+  function bring(at: { x: number; y: number }): void {
+    if (zoom.value === 1) return;
+    centre.value = { x: at.x, y: at.y };
+    settle();
+  }
+
   function reset(): void {
     zoom.value = 1;
     centre.value = { x: 0.5, y: 0.5 };
   }
 
-  return { zoom, frame, zoomTo, pan, reset };
+  return { zoom, frame, zoomTo, pan, bring, reset };
 }
