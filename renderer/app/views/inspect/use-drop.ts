@@ -1,5 +1,6 @@
 import { useI18n } from 'vue-i18n';
 import { useDroppedFiles } from '../../composables/use-dropped-files.ts';
+import { useFormat } from '../../composables/use-format.ts';
 import { attempt } from '../../station-client.ts';
 import { useProject } from '../../stores/project.ts';
 import { useToasts } from '../../stores/toasts.ts';
@@ -12,6 +13,7 @@ export function useDrop() {
   const { t } = useI18n();
   const project = useProject();
   const toasts = useToasts();
+  const { count } = useFormat();
 
   async function judge(paths: readonly string[]): Promise<void> {
     const projectId = project.projectId;
@@ -22,7 +24,7 @@ export function useDrop() {
       if (taken === null) return;
       presented += taken.presented;
     }
-    toasts.show('info', t('inspect.dropped', { count: presented }, presented));
+    toasts.show('info', t('inspect.dropped', { count: count(presented) }, presented));
   }
 
   async function choose(): Promise<void> {
