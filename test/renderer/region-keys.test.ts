@@ -185,6 +185,24 @@ describe.skipIf(chromium === undefined)('regions by keyboard alone', { timeout: 
     await page.context().close();
   });
 
+  it('takes a zoomed picture along with the crosshair', async () => {
+    const page = await openAny('label');
+    await page.locator('.tile').first().waitFor();
+    await press(page, 'Enter');
+    await page.locator('.layer').waitFor();
+    await expect.poll(async () => (await page.locator('.layer').boundingBox())!.width).toBeGreaterThan(100);
+    await press(page, 'z', 'g', 'Enter', 'Shift+ArrowRight*10', 'Shift+ArrowDown*10');
+    await hears(page, '100 % from the left, 100 % from the top.');
+    const [layer, part] = [
+      (await page.locator('.layer').boundingBox())!,
+      (await page.locator('.stage .part').boundingBox())!,
+    ];
+    expect(layer.width).toBeGreaterThan(part.width);
+    expect(layer.x + layer.width).toBeCloseTo(part.x + part.width, 0);
+    expect(layer.y + layer.height).toBeCloseTo(part.y + part.height, 0);
+    await page.context().close();
+  });
+
   it('goes on to the next picture by arrow, and closes a clicked polygon by Enter', async () => {
     const page = await openAny('label');
     await page.locator('.tile').first().waitFor();
