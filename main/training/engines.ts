@@ -1,15 +1,19 @@
 import type { TrainingStep } from '../nn/training-step.ts';
 import { openOrtEngine } from '../runtime/ort-engine.ts';
+import { chooseProvider } from '../runtime/providers.ts';
 import { openTfjsEngine } from '../runtime/tfjs-engine.ts';
 import type { TrainingEngine } from '../runtime/training-engine.ts';
 
 /**
- * Proves that the engine is there, before the minutes that come before it. An execution provider needs no proof: the
- * teacher is opened on the same one first.
+ * Proves that the engine is there, before the minutes that come before it.
  * @throws UserError as `openEngine`
  */
 export async function checkEngine(asked: string): Promise<void> {
-  if (asked !== 'tfjs') return;
+  if (asked !== 'tfjs') {
+    // `auto` takes what is there.
+    if (asked !== 'auto') await chooseProvider(asked);
+    return;
+  }
   const nothing = { state: [], inputs: [], outputs: [], apply: () => ({ state: [], outputs: {} }) };
   const engine = await openTfjsEngine(nothing, new Map(), { backend: 'tfjs-node-gpu' });
   await engine.close();

@@ -51,6 +51,9 @@ export function paperRecipe(request: TrainingRequest): Recipe {
     );
   return {
     learnsFromAll: settle(2).settings.learnFromAll,
+    check: async () => {
+      if (request.backboneFile === undefined) await locateBackbone(settle(2).settings.backbone, { checkHash: false });
+    },
     open: async (run): Promise<Method> => {
       const { settings: wanted, warnings } = settle(run.snapshot.classes.length);
       for (const warning of warnings) run.report.warn(warning);

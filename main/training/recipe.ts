@@ -34,6 +34,8 @@ export interface Run {
 export interface Recipe {
   /** No normal picture is held out for the thresholds. */
   readonly learnsFromAll: boolean;
+  /** What can be known before any picture is read. @throws UserError when the teacher's weights are not here */
+  check?(): Promise<void>;
   /** Opens the teacher. @throws UserError when its weights are missing or don't fit the preset */
   open(run: Run): Promise<Method>;
 }

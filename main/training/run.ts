@@ -62,6 +62,7 @@ export async function trainModel(
   await checkOut(request.out);
   await removeLeftovers(path.dirname(path.resolve(request.out)));
   if (!request.instant && parts.openEngine === undefined) await checkEngine(request.engine);
+  await recipe.check?.();
 
   begin('snapshot', 'Reading the pictures');
   const { normalClasses } = request;

@@ -1,6 +1,6 @@
 import { chmod, cp, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TrainingEvent, TrainingPhase } from '../../shared/training-events.ts';
 import { buildFusedGraph } from '../../main/detector/fused-graph.ts';
 import type { Standardisation } from '../../main/memory/calibrate.ts';
@@ -99,10 +99,22 @@ describe('what is known at once is said at once, before any picture is read', ()
   it('an execution provider that does not work here', async () => {
     if ((await probeProvider('cuda')).available) return;
     await place.part(part, { 'train/good': 2 });
-    const refused = await refusal(place.request({ engine: 'cuda' }));
-    expect(refused.code).toBe('providerAbsent');
+    const refused = await refusal(place.request({ engine: 'cuda', instant: false }));
+    expect(refused).toMatchObject({ code: 'providerAbsent', phases: [] });
     expect(refused.message).toContain('cuda');
-    expect(refused.phases).not.toContain('memory');
+    const instant = await refusal(place.request({ engine: 'cuda', instant: true }));
+    expect(instant.code).toBe('providerAbsent');
+    expect(instant.phases).not.toContain('memory');
+  });
+
+  it("a paper preset whose teacher's weights are not here", async () => {
+    vi.stubEnv('TWINSPECT_BACKBONES', place.root);
+    try {
+      const refused = await refusal(place.request({ preset: 'paper-small', instant: false }));
+      expect(refused).toMatchObject({ code: 'backboneMissing', phases: [] });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });
 
