@@ -1,4 +1,5 @@
 import type { Recipe, Region } from '../../shared/station/domain.ts';
+import { boundsOf } from '../../shared/station/region-bounds.ts';
 import type { IgnoreMask, PrepareOptions } from '../pictures/prepare.ts';
 
 /** What of a picture is looked at, as a person drew it: 0..1 of width and height. */
@@ -35,16 +36,6 @@ export function pixelGeometry(
   const outside = region?.shape === 'polygon' ? [aroundOf(region.points)] : [];
   if (ignore.length > 0 || outside.length > 0) out.ignoreMask = maskOf([...ignore, ...outside], width, height);
   return out;
-}
-
-/** The box around a region, 0..1: what is cut out of the picture. Null: all of it. */
-export function boundsOf(region: Region | null): { x: number; y: number; width: number; height: number } {
-  if (region === null) return { x: 0, y: 0, width: 1, height: 1 };
-  if (region.shape === 'rectangle') return region;
-  const xs = region.points.map(({ x }) => x);
-  const ys = region.points.map(({ y }) => y);
-  const [x, y] = [Math.min(...xs), Math.min(...ys)];
-  return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
 }
 
 /**

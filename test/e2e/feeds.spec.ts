@@ -57,26 +57,12 @@ async function ailingFilm(file: string): Promise<void> {
 
 /** A project with one kind of paper and an instant model. */
 async function smallProject({ window }: RunningStation, data: string): Promise<string> {
+  await cancelSampleTraining(window);
   const { id } = await ask(window, 'projects.create', { name: 'Small', note: '' });
   const source = path.join(data, 'source', paper);
   cpSync(path.join(papers, paper), source, { recursive: true });
   const taken = { projectId: id, path: path.dirname(source), classId: null, withGolden: false };
   await ask(window, 'pictures.importFolder', taken);
-  const [sample] = (await ask(window, 'projects.list', {})).filter((project) => project.sample);
-  if (sample !== undefined) {
-    const run = await until(
-      "the sample's training",
-      () => ask(window, 'training.current', { projectId: sample.id }),
-      (state) => state !== null,
-    );
-    await ask(window, 'training.cancel', { id: run!.id }).catch(() => undefined);
-    await until(
-      'its end',
-      () => ask(window, 'training.current', { projectId: sample.id }),
-      (state) => state === null || !['running', 'paused', 'cancelling'].includes(state.state),
-    );
-    await ask(window, 'feed.stop', { projectId: sample.id });
-  }
   await train(window, id, 'instant');
   return id;
 }

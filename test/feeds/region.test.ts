@@ -13,10 +13,7 @@ let rig: StationRig;
 let projectId: string;
 beforeAll(async () => {
   rig = await StationRig.open();
-  projectId = await rig.sample();
-  await rig.training.ended;
-  await rig.until('the feed', () => rig.feed(projectId).state !== 'stopped');
-  await rig.feeds.stop(projectId);
+  projectId = await rig.idleSample();
 }, patience);
 afterAll(async () => {
   await rig.remove();

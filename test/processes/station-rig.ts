@@ -88,6 +88,15 @@ export class StationRig {
     return project.id;
   }
 
+  /** The same with its feed stopped. */
+  async idleSample(): Promise<string> {
+    const projectId = await this.sample();
+    await this.training.ended;
+    await this.until('the feed', () => this.feed(projectId).state !== 'stopped');
+    await this.feeds.stop(projectId);
+    return projectId;
+  }
+
   feed(projectId: string): FeedState {
     return this.feeds.state(projectId);
   }

@@ -3,7 +3,7 @@ import { encode as encodePng } from 'fast-png';
 import { heatStrength } from '../../../shared/calibration/display-score.ts';
 import type { DetectionResult, Thresholds } from '../../../shared/detection.ts';
 import type { HottestPlace, Region } from '../../../shared/station/domain.ts';
-import { boundsOf } from '../../feeds/recipe-geometry.ts';
+import { boundsOf } from '../../../shared/station/region-bounds.ts';
 import { scoreMap } from '../../inspection/heat-map.ts';
 import { resizeMap } from '../../inspection/resize-map.ts';
 import type { Picture } from '../../pictures/picture.ts';

@@ -17,7 +17,7 @@ import {
   type Html,
 } from './page.ts';
 import { thresholdTable, type HeldThresholds } from './thresholds.ts';
-import type { ReportWords } from './words.ts';
+import type { ReportWords } from './report-words.ts';
 
 /** A model that judged parts of the report, with the thresholds they were judged by. */
 export interface ReportedModel {

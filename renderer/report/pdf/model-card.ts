@@ -7,7 +7,7 @@ import type { ClassMetrics, GateOverride, StationModel } from '../../../shared/s
 import { scoreHistogram } from './charts.ts';
 import { decimal, facts, html, localTime, percent, reportPage, type Html } from './page.ts';
 import { personText, reviewOnScale, scoreText, thresholdTable, type HeldThresholds } from './thresholds.ts';
-import type { ReportWords } from './words.ts';
+import type { ReportWords } from './report-words.ts';
 
 const fact = (name: string, value: string): [string, string] => [name, value];
 

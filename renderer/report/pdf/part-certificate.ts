@@ -1,10 +1,11 @@
-import type { HottestPlace, Region, StationPart } from '../../../shared/station/domain.ts';
+import type { HottestPlace, StationPart } from '../../../shared/station/domain.ts';
+import { boundsOf } from '../../../shared/station/region-bounds.ts';
 import { say } from '../../../shared/phrases/say.ts';
 import { verdictMark } from '../verdict-marks.ts';
 import { scoreBar } from './charts.ts';
 import { decimal, facts, fileName, html, localTime, percent, reportPage, signature, type Html } from './page.ts';
 import { personText, reasonText, reviewOnScale, scoreText, type HeldThresholds } from './thresholds.ts';
-import type { ReportWords } from './words.ts';
+import type { ReportWords } from './report-words.ts';
 
 /** What a person said of a part; nothing of it is ever overwritten. */
 export interface PrintedAnswer {
@@ -129,20 +130,11 @@ function classDistance({ classDistance: distance, classLimit }: StationPart, wor
 
 function geometry({ geometry: looked }: StationPart, words: ReportWords): [string, string][] {
   if (!looked) return [];
-  const { x, y, width, height } = boxOf(looked.region);
+  const { x, y, width, height } = boundsOf(looked.region);
   const whole = (share: number): number => Math.round(100 * share);
   const part = words.lookedAtPart(whole(x), whole(y), whole(width), whole(height));
   const ignored = looked.ignore.length === 0 ? '' : `; ${words.ignoredPlaces(looked.ignore.length)}`;
   return [[words.lookedAt, `${part}${ignored}`]];
-}
-
-/** The rectangle around a region; null is the whole picture. */
-function boxOf(region: Region | null): { x: number; y: number; width: number; height: number } {
-  if (region === null) return { x: 0, y: 0, width: 1, height: 1 };
-  if (region.shape === 'rectangle') return region;
-  const [xs, ys] = [region.points.map(({ x }) => x), region.points.map(({ y }) => y)];
-  const [x, y] = [Math.min(...xs), Math.min(...ys)];
-  return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
 }
 
 /** Models have these experts or not; one that isn't there says nothing. */

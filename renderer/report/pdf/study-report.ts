@@ -5,7 +5,7 @@ import type { ExactRate, Kappa, Rating } from '../../../shared/msa/types.ts';
 import { verdictMark } from '../verdict-marks.ts';
 import { facts, html, localTime, percent, reportPage, type Html } from './page.ts';
 import { studyWords, type StudyWords } from './study-words.ts';
-import type { ReportWords } from './words.ts';
+import type { ReportWords } from './report-words.ts';
 
 type Results = ChannelOutput<'study.results'>;
 

@@ -4,7 +4,7 @@ import type { ChannelOutput } from '../../../shared/ipc/contract.ts';
 import { say } from '../../../shared/phrases/say.ts';
 import type { StationModel } from '../../../shared/station/domain.ts';
 import { decimal, html, localTime, type Html } from './page.ts';
-import type { ReportWords } from './words.ts';
+import type { ReportWords } from './report-words.ts';
 
 /** Thresholds that a model judged by, with all that defends them. An empty reason: they came with the model. */
 export type HeldThresholds = ChannelOutput<'thresholds.history'>[number];
